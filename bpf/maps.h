@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every struct, enum and map that kernel and TypeScript share. The one source:
+ * tools/gen-layout reads the compiled object's BTF and writes
+ * src/kernel/layout.gen.ts. Fields of type __be16/__be32 are in network order.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+/* Grows when a struct or a map changes: an agent adopts only its own layout. */
+#define LAYOUT_VERSION 1
+
+enum limits {
+	MAX_HOPS = 32,		/* functions on one path */
+	SI_START = 255,		/* first service index, RFC 8300 section 2.3 */
+	NSH_TTL_DEFAULT = 63,	/* RFC 8300 section 2.2 */
+	GROUP_SLOTS = 251,	/* consistent-hash slots of a rule; prime */
+	MAX_MASKS = 128,	/* distinct masks one rule set may use */
+	MAX_TENANTS = 4096,
+	MAX_NODES = 4096,
+	MAX_PORTS = 4096,
+};
+
+/* Why a packet was dropped. Every drop increments exactly one. */
+enum drop_reason {
+	DROP_NONE = 0,
+	DROP_POLICY,		/* a rule says drop */
+	DROP_DEFAULT,		/* no rule matched; the tenant's default is drop */
+	DROP_TRUNCATED,		/* headers end before their length says */
+	DROP_BAD_HEADER,	/* IP, NSH or VXLAN-GPE header contradicts itself */
+	DROP_SPOOFED,		/* source is not one of the tenant's subnets */
+	DROP_NO_FRAGMENT_HEAD,	/* later fragment of a packet never seen */
+	DROP_NO_PATH,		/* flow or header names a path this node lacks */
+	DROP_NO_HOP,		/* path has nothing here at this service index */
+	DROP_SI_ZERO,		/* RFC 8300 section 2.3 */
+	DROP_TTL_ZERO,		/* RFC 8300 section 2.2 */
+	DROP_NSH_VERSION,	/* RFC 8300 section 2.2: version is not 0 */
+	DROP_NSH_OAM,		/* O bit: never delivered to a function */
+	DROP_NSH_MD_TYPE,	/* metadata type or length unknown */
+	DROP_NEXT_PROTOCOL,	/* payload is neither IPv4, IPv6 nor Ethernet */
+	DROP_VXLAN_FLAGS,	/* VXLAN-GPE without P and I, or version not 0 */
+	DROP_UNKNOWN_PEER,	/* VXLAN-GPE from an address that is no node's */
+	DROP_PORT_UNKNOWN,	/* interface is no port of ours */
+	DROP_PORT_FORGED,	/* a function sent NSH or VXLAN-GPE by itself */
+	DROP_PORT_UNBOUND,	/* flow or path is not bound to this port */
+	DROP_PORT_LINK_LOCAL,	/* housekeeping of a function's kernel: ARP, ND, MLD */
+	DROP_PORT_TAP,		/* a tap must not send */
+	DROP_TOO_BIG,		/* larger than the path's MTU (ICMP was sent) */
+	DROP_EXIT_FORBIDDEN,	/* route leads to an interface of another tenant */
+	DROP_EXIT_NO_ROUTE,	/* no route, blackhole, or the neighbour is dead */
+	DROP_EXIT_CONFLICT,	/* same tuple of another tenant already leaves here */
+	DROP_RESOURCES,		/* the kernel refused to grow, clone or redirect */
+	DROP_REASON_COUNT,
+};
+
+enum iface_role { ROLE_NONE, ROLE_ACCESS, ROLE_EXIT, ROLE_UNDERLAY };
+enum rule_side { SIDE_ACCESS, SIDE_EXIT };
+enum hop_kind { HOP_NONE, HOP_PORT, HOP_TAP, HOP_NODE, HOP_EXIT };
+enum rule_action { ACTION_PASS, ACTION_DROP, ACTION_CHAIN };
+enum attach_kind { ATTACH_ROUTED, ATTACH_BRIDGED, ATTACH_TAP };
+enum port_side { PORT_INSIDE, PORT_OUTSIDE };
+
+enum hop_flags {
+	HOP_PEER = 1,		/* veth into another namespace: redirect to its peer */
+};
+
+enum path_flags {
+	PATH_PRESENT = 1,
+	PATH_ACTIVE = 2,	/* new flows may take it */
+	PATH_REVERSE = 4,
+};
+
+enum rule_flags {
+	RULE_KEEP = 1,		/* running flows stay on their path after a change */
+};
+
+enum event_kind {
+	EVENT_DROP = 1,		/* sampled, one a reason and 100 ms at most */
+	EVENT_CONFLICT,
+};
+
+/* 16-byte address; IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
+struct addr {
+	__be32 w[4];
+};
+
+struct tuple {
+	struct addr src;
+	struct addr dst;
+	__be16 sport;		/* ICMP echo: identifier, in both ports */
+	__be16 dport;
+	__u8 proto;
+	__u8 dscp;		/* 0 unless the tenant's rules look at it */
+	__u8 pad[2];
+};
+
+/*
+ * Whose tuple it is. Access side: the tenant's id. Shared exit: 0. Port:
+ * PORT_SCOPE(id, side the packet comes back on).
+ */
+#define SCOPE_SHARED 0u
+#define PORT_SCOPE(id, side) (0x80000000u | ((__u32)(id) << 1) | (side))
+
+struct flow_key {
+	__u32 scope;
+	struct tuple t;
+};
+
+/* Flow table: what the classifier decided about a flow. */
+struct flow {
+	__u32 spi;		/* 0: not chained, pass on */
+	__u32 generation;	/* of the rule set that decided; 0: learned at an exit */
+	__u32 policy;
+	__u32 ifindex;		/* where the flow's packets arrive, and replies leave */
+	__u64 first_seen_ns;
+	__u64 last_seen_ns;
+	__u64 packets;
+	__u64 bytes;
+	__u16 tenant;
+	__u16 vlan;
+	__u8 mac[6];		/* of the neighbour the flow's packets come from */
+	__u8 pad[6];
+};
+
+/*
+ * Service state list: what a function holds of a flow. Key: the port and the
+ * side it must come back on, and its tuple.
+ */
+struct state {
+	__u32 spi;
+	__u8 si;		/* service index after the function */
+	__u8 ttl;
+	__u16 tenant;
+	__u64 first_seen_ns;
+	__u64 last_seen_ns;
+	__u64 delivered;	/* packets given to the function */
+	__u64 returned;		/* packets it gave back */
+};
+
+struct iface_key {
+	__u32 ifindex;
+	__u32 vlan;
+};
+
+struct iface {
+	__u16 tenant;		/* 0: shared */
+	__u8 role;		/* enum iface_role */
+	__u8 pad;
+	__u32 scope;		/* flow scope of packets that arrive here */
+};
+
+/* Index: tenant * 2 + enum rule_side. */
+struct rule_set {
+	__u32 table;		/* first part of rule_key; a new set has a new table */
+	__u32 generation;
+	__u32 first_mask;	/* in rule_masks */
+	__u16 mask_count;
+	__u8 present;
+	__u8 uses_dscp;
+	__u8 default_drop;
+	__u8 pad[3];
+};
+
+struct match {
+	struct addr src;
+	struct addr dst;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 dscp;
+	__u8 icmp_type;
+	__u8 family;		/* 4 or 6; 0 in a mask: both */
+};
+
+struct rule_mask {
+	struct match mask;
+	__u32 max_rank;		/* highest rank of a rule that uses this mask */
+};
+
+struct rule_key {
+	__u32 table;
+	__u32 mask;		/* index in rule_masks */
+	struct match value;
+};
+
+struct rule {
+	__u32 rank;
+	__u32 policy;
+	__u32 spi;		/* the only path, or 0: choose from `group` */
+	__u32 group;
+	__u8 action;		/* enum rule_action */
+	__u8 flags;		/* enum rule_flags */
+	__u8 pad[2];
+};
+
+struct group {
+	__u32 spi[GROUP_SLOTS];
+};
+
+/* Index: SPI. */
+struct path {
+	__u32 reverse_spi;
+	__u32 first_hop;	/* in hops; entry i serves service index SI_START - i */
+	__u32 policy;
+	__u16 tenant;
+	__u16 mtu;		/* largest inner IP packet */
+	__u8 length;		/* functions on the path; entry `length` is the exit */
+	__u8 flags;		/* enum path_flags */
+	__u8 pad[2];
+};
+
+struct hop {
+	__u8 kind;		/* enum hop_kind */
+	__u8 flags;		/* enum hop_flags */
+	__u16 port;		/* HOP_PORT, HOP_TAP: id */
+	__u16 node;		/* HOP_NODE: id */
+	__u8 side;		/* HOP_PORT: side the packet comes back on */
+	__u8 pad;
+	__u32 ifindex;		/* HOP_PORT, HOP_TAP: host end of the veth */
+	__u8 dmac[6];
+	__u8 smac[6];
+};
+
+/* By ifindex of the host end. */
+struct port {
+	__u16 id;
+	__u8 side;		/* enum port_side */
+	__u8 attach;		/* enum attach_kind */
+	__u32 bound_spi;	/* only path here in this direction, or 0 */
+	struct addr probe;	/* destination of probes sent through; all 0: none */
+};
+
+struct node {
+	__be32 underlay;	/* IPv4 address */
+	__u8 present;
+	__u8 pad[3];
+};
+
+struct lpm_key {
+	__u32 prefixlen;	/* counts from the first bit of scope */
+	__be32 scope;		/* tenant for `subnets`; 0 for `owners` */
+	struct addr addr;
+};
+
+struct frag_key {
+	__u32 scope;
+	struct addr src;
+	struct addr dst;
+	__be32 id;
+	__u32 proto;
+};
+
+struct frag {
+	__be16 sport;
+	__be16 dport;
+};
+
+struct config {
+	__u32 layout;		/* LAYOUT_VERSION of who wrote the maps */
+	__u32 node_id;
+	__be32 underlay;	/* source of our VXLAN-GPE; 0: stands alone */
+	__be16 vxlan_port;
+	__u16 pad;
+};
+
+struct counter {
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct probe {
+	__u64 last_seen_ns;
+	__u64 count;
+};
+
+struct event {
+	__u64 time_ns;
+	__u32 kind;		/* enum event_kind */
+	__u32 reason;		/* enum drop_reason */
+	__u32 spi;
+	__u32 ifindex;
+	__u32 tenant;
+	struct tuple t;
+};
+
+#ifndef __LAYOUT_ONLY
+
+/* Sizes are defaults; the agent sets them by the node's capacity at load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct flow_key);
+	__type(value, struct state);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct frag_key);
+	__type(value, struct frag);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} frags SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct iface_key);
+	__type(value, struct iface);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ifaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_TENANTS);
+	__type(key, __u32);
+	__type(value, struct rule_set);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} rule_sets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct rule_mask);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} rule_masks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__uint(max_entries, 1048576);
+	__type(key, struct rule_key);
+	__type(value, struct rule);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct group);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct path);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} paths SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 131072);
+	__type(key, __u32);
+	__type(value, struct hop);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} hops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct port);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ports SEC(".maps");
+
+/* Index: node id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_NODES);
+	__type(key, __u32);
+	__type(value, struct node);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} nodes SEC(".maps");
+
+/* Underlay address of a known node -> its id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_NODES);
+	__type(key, struct addr);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} peers SEC(".maps");
+
+/* Addresses of this node itself: never steered. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct addr);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} locals SEC(".maps");
+
+/* (tenant, prefix) -> 1: sources a tenant may use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__uint(max_entries, 65536);
+	__type(key, struct lpm_key);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} subnets SEC(".maps");
+
+/* (0, prefix) -> tenant: whose an address is at a shared exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__uint(max_entries, 65536);
+	__type(key, struct lpm_key);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} owners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct config);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} config SEC(".maps");
+
+/* Index: as hops. A path's own count is that of its first entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 131072);
+	__type(key, __u32);
+	__type(value, struct counter);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} hop_counters SEC(".maps");
+
+/* Index: port id * 4 + side * 2 + (0: to the function, 1: from it). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4 * MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct counter);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} port_counters SEC(".maps");
+
+/* Index: enum drop_reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_REASON_COUNT);
+	__type(key, __u32);
+	__type(value, struct counter);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} drops SEC(".maps");
+
+/* Index: port id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct probe);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} probes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1048576);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} events SEC(".maps");
+
+#endif

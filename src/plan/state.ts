@@ -1,0 +1,159 @@
+/**
+ * Desired state of one node: everything its agent needs, nothing it must look
+ * up elsewhere. Plain JSON; the controller sends it whole with a revision and
+ * the agent applies the difference to what runs (diff.ts).
+ */
+import type { FunctionDocument } from "../model/intent.js";
+
+/** First service index of every path (RFC 8300 §2.3 suggests 255). */
+export const SI_START = 255;
+
+export interface NodeState {
+	readonly node: string;
+	/** Grows with every plan; an agent never goes back. */
+	readonly revision: number;
+	readonly nodeId: number;
+	/** This node's underlay address; absent on a node that stands alone. */
+	readonly underlay?: string;
+	/** Underlay MTU in bytes. */
+	readonly mtu: number;
+	readonly tenants: readonly TenantState[];
+	readonly interfaces: readonly InterfaceState[];
+	/** Nodes this one may exchange VXLAN-GPE with. */
+	readonly peers: readonly PeerState[];
+	readonly instances: readonly InstanceState[];
+	readonly paths: readonly PathState[];
+	/** One a tenant that has an access interface (or inbound rules) here. */
+	readonly ruleSets: readonly RuleSetState[];
+}
+
+export interface TenantState {
+	readonly id: number;
+	readonly name: string;
+	readonly default: "forward" | "drop";
+	readonly subnets: readonly string[];
+}
+
+export interface InterfaceState {
+	readonly name: string;
+	readonly vlan: number;
+	readonly role: "access" | "exit" | "underlay";
+	/** Tenant that owns it; 0 = shared (exit) or none (underlay). */
+	readonly tenantId: number;
+}
+
+export interface PeerState {
+	readonly nodeId: number;
+	readonly name: string;
+	readonly underlay: string;
+}
+
+/** A function's instance on this node with its ports. */
+export interface InstanceState {
+	readonly function: string;
+	readonly instance: string;
+	readonly attach: "routed" | "bridged" | "tap";
+	readonly runtime: "process" | "external";
+	/** The declared spec, for the runtime (command, ruleset, addresses, probe). */
+	readonly spec: FunctionDocument["spec"];
+	readonly ports: readonly PortState[];
+}
+
+/** A port: a pair of attachments (inside, outside), or one for a tap. */
+export interface PortState {
+	/** Unique on its node, stable across replans, 1…32767. */
+	readonly id: number;
+	/**
+	 * Set on a function that rewrites addresses: the only path pair that uses
+	 * this port (SPI of its forward direction), so that a packet which comes
+	 * back with another tuple still has one owner.
+	 */
+	readonly boundSpi?: number;
+}
+
+/** One direction of a path as this node sees it. Immutable for its SPI's life. */
+export interface PathState {
+	readonly spi: number;
+	/** SPI of the opposite direction. */
+	readonly reverseSpi: number;
+	readonly direction: "forward" | "reverse";
+	readonly tenantId: number;
+	readonly policy: string;
+	/** Number of functions (and taps) on the whole path: each takes one SI. */
+	readonly length: number;
+	/** Largest inner IP packet in bytes the whole path can carry. */
+	readonly mtu: number;
+	/** New flows may take it; false while it drains after a change. */
+	readonly active: boolean;
+	/**
+	 * Entry i serves service index SI_START - i; entry `length` is the exit.
+	 * `null` where this node does not take part.
+	 */
+	readonly hops: readonly (HopState | null)[];
+}
+
+export type HopState =
+	/** Deliver to a function's port on this node. */
+	| { readonly kind: "port"; readonly port: number }
+	/** Give a tap a copy, then go on with the next service index. */
+	| { readonly kind: "tap"; readonly port: number }
+	/** Encapsulate to another node. */
+	| { readonly kind: "node"; readonly nodeId: number }
+	/** Leave the chain here. */
+	| { readonly kind: "exit" };
+
+export interface RuleSetState {
+	readonly tenantId: number;
+	/**
+	 * `access`: judges packets from the tenant's access interfaces. `exit`:
+	 * judges packets that arrive at an exit interface of this node, belong to
+	 * no known flow and are addressed to the tenant (connections from outside).
+	 */
+	readonly side: "access" | "exit";
+	/** Grows when anything in it changes; flows of an older one are re-judged. */
+	readonly generation: number;
+	/** Highest priority first; see model/compile.ts for the key's meaning. */
+	readonly rules: readonly RuleState[];
+}
+
+export interface RuleState {
+	readonly policy: string;
+	/** Number of the policy on the wire between kernel and agent; stable. */
+	readonly policyId: number;
+	/** Unique order: higher is looked at first (policy priority, then name). */
+	readonly rank: number;
+	readonly keep: boolean;
+	/** Masked keys, any of which matches (a predicate compiled). */
+	readonly keys: readonly MaskedKey[];
+	readonly action: RuleAction;
+}
+
+export type RuleAction =
+	| { readonly kind: "pass" }
+	| { readonly kind: "drop" }
+	/** Choose by flow hash: `slots` is a consistent-hash table of SPIs. */
+	| { readonly kind: "chain"; readonly slots: readonly number[] };
+
+/**
+ * A conjunction of masked fields. Addresses are 16 bytes in hex (32 digits);
+ * IPv4 sits in the last four bytes of ::ffff:0:0/96 (RFC 4291 §2.5.5.2) and
+ * carries that prefix in the value and, when `family` is 4, in the mask.
+ */
+export interface MaskedKey {
+	/** 0: both families. */
+	readonly family: 0 | 4 | 6;
+	readonly src: string;
+	readonly srcMask: string;
+	readonly dst: string;
+	readonly dstMask: string;
+	readonly proto: number;
+	readonly protoMask: number;
+	readonly sport: number;
+	readonly sportMask: number;
+	readonly dport: number;
+	readonly dportMask: number;
+	readonly dscp: number;
+	readonly dscpMask: number;
+	readonly icmpType: number;
+	readonly icmpTypeMask: number;
+}

@@ -94,8 +94,12 @@ export const Instance = Type.Object(
 		inside: Type.Optional(InterfaceName),
 		outside: Type.Optional(InterfaceName),
 		/** external runtime: MAC addresses of the function itself (routed only). */
-		insideMac: Type.Optional(Type.String({ pattern: "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$" })),
-		outsideMac: Type.Optional(Type.String({ pattern: "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$" })),
+		insideMac: Type.Optional(
+			Type.String({ pattern: "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$" }),
+		),
+		outsideMac: Type.Optional(
+			Type.String({ pattern: "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$" }),
+		),
 	},
 	closed,
 );
@@ -159,10 +163,7 @@ export const PolicySpec = Type.Object(
 );
 
 function document<K extends string, S extends Type.TSchema>(kind: K, spec: S) {
-	return Type.Object(
-		{ kind: Type.Literal(kind), name: Name, spec },
-		closed,
-	);
+	return Type.Object({ kind: Type.Literal(kind), name: Name, spec }, closed);
 }
 
 export const TenantDocument = document("Tenant", TenantSpec);

@@ -4,6 +4,9 @@
  * the agent applies the difference to what runs (diff.ts).
  */
 import type { FunctionDocument } from "../model/intent.js";
+import type { MaskedKey } from "../model/packet.js";
+
+export type { MaskedKey };
 
 /** First service index of every path (RFC 8300 §2.3 suggests 255). */
 export const SI_START = 255;
@@ -112,7 +115,7 @@ export interface RuleSetState {
 	readonly side: "access" | "exit";
 	/** Grows when anything in it changes; flows of an older one are re-judged. */
 	readonly generation: number;
-	/** Highest priority first; see model/compile.ts for the key's meaning. */
+	/** Highest priority first; see model/packet.ts for the key's meaning. */
 	readonly rules: readonly RuleState[];
 }
 
@@ -133,27 +136,3 @@ export type RuleAction =
 	| { readonly kind: "drop" }
 	/** Choose by flow hash: `slots` is a consistent-hash table of SPIs. */
 	| { readonly kind: "chain"; readonly slots: readonly number[] };
-
-/**
- * A conjunction of masked fields. Addresses are 16 bytes in hex (32 digits);
- * IPv4 sits in the last four bytes of ::ffff:0:0/96 (RFC 4291 §2.5.5.2) and
- * carries that prefix in the value and, when `family` is 4, in the mask.
- */
-export interface MaskedKey {
-	/** 0: both families. */
-	readonly family: 0 | 4 | 6;
-	readonly src: string;
-	readonly srcMask: string;
-	readonly dst: string;
-	readonly dstMask: string;
-	readonly proto: number;
-	readonly protoMask: number;
-	readonly sport: number;
-	readonly sportMask: number;
-	readonly dport: number;
-	readonly dportMask: number;
-	readonly dscp: number;
-	readonly dscpMask: number;
-	readonly icmpType: number;
-	readonly icmpTypeMask: number;
-}

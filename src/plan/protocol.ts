@@ -1,0 +1,130 @@
+/**
+ * What controller and agents say to each other: JSON messages over a WebSocket
+ * under mutual TLS. The client certificate's common name is the node's name.
+ */
+import type { NodeState } from "./state.js";
+
+export const PROTOCOL_VERSION = 1;
+
+export type AgentMessage =
+	| {
+			readonly type: "hello";
+			readonly protocol: number;
+			readonly version: string;
+			/** Revision that runs on the node; 0: none. */
+			readonly revision: number;
+			readonly checks: readonly DoctorCheck[];
+	  }
+	| { readonly type: "ack"; readonly revision: number; readonly tookMs: number }
+	| {
+			readonly type: "refuse";
+			readonly revision: number;
+			readonly reason: string;
+	  }
+	| ({ readonly type: "status" } & NodeStatus)
+	| ({ readonly type: "event" } & NodeEvent)
+	| {
+			readonly type: "reply";
+			readonly id: number;
+			readonly body?: unknown;
+			readonly error?: string;
+	  };
+
+export type ControllerMessage =
+	| { readonly type: "desired"; readonly state: NodeState }
+	| ({ readonly type: "request"; readonly id: number } & AgentRequest);
+
+/** Questions a controller asks; the reply's body has the type beside it. */
+export type AgentRequest =
+	/** → NodeCounters */
+	| { readonly what: "counters" }
+	/** → FlowRecord[] */
+	| { readonly what: "flows"; readonly filter: FlowFilter }
+	/** → DoctorCheck[] */
+	| { readonly what: "doctor" };
+
+/** Sent every second, and at once when an instance changes its health. */
+export interface NodeStatus {
+	readonly revision: number;
+	readonly instances: readonly InstanceStatus[];
+	/** Paths that no packet has used for so long; only paths with active: false. */
+	readonly idlePaths: readonly {
+		readonly spi: number;
+		readonly idleMs: number;
+	}[];
+}
+
+export interface InstanceStatus {
+	readonly function: string;
+	readonly instance: string;
+	readonly state: "starting" | "up" | "down";
+	/** Why it is down, or how it is known to be up: "process", "probe", "ruleset". */
+	readonly reason: string;
+	readonly restarts: number;
+	/** Round trip of the newest probe through the function in microseconds. */
+	readonly probeUs?: number;
+}
+
+export interface NodeEvent {
+	readonly timeMs: number;
+	readonly kind: string;
+	readonly message: string;
+	readonly tenant?: string;
+}
+
+export interface Counter {
+	readonly packets: number;
+	readonly bytes: number;
+}
+
+export interface NodeCounters {
+	readonly hops: readonly ({
+		readonly spi: number;
+		readonly si: number;
+	} & Counter)[];
+	readonly ports: readonly {
+		readonly function: string;
+		readonly instance: string;
+		readonly port: number;
+		readonly side: "inside" | "outside";
+		readonly toFunction: Counter;
+		readonly fromFunction: Counter;
+	}[];
+	/** By name of the reason, as in bpf/maps.h without DROP_, lower case. */
+	readonly drops: readonly ({ readonly reason: string } & Counter)[];
+}
+
+export interface FlowFilter {
+	readonly tenant?: string;
+	readonly src?: string;
+	readonly dst?: string;
+	readonly proto?: number;
+	readonly sport?: number;
+	readonly dport?: number;
+	readonly limit: number;
+}
+
+export interface FlowRecord extends Counter {
+	/** classified: by rules; learned: the reverse of one that left here. */
+	readonly kind: "classified" | "learned";
+	readonly tenant: string;
+	readonly src: string;
+	readonly dst: string;
+	readonly proto: number;
+	readonly sport: number;
+	readonly dport: number;
+	/** 0: passes unchained. */
+	readonly spi: number;
+	readonly policy: string;
+	readonly ageMs: number;
+	readonly idleMs: number;
+}
+
+export interface DoctorCheck {
+	readonly name: string;
+	readonly ok: boolean;
+	/** What follows from it: what is used instead, or how to mend it. */
+	readonly detail: string;
+	/** Without it the node cannot work at all. */
+	readonly required: boolean;
+}

@@ -1,0 +1,12 @@
+/** The policy language: read, print and evaluate `match(predicate) >> action`. */
+export * from "./ast.js";
+export { evaluate } from "./evaluate.js";
+export * from "./names.js";
+export {
+	type ParsedRule,
+	parseRule,
+	RULE_LIMITS,
+	type RulePlaces,
+	type RuleProblem,
+} from "./parser.js";
+export { printAction, printPredicate, printRule } from "./printer.js";

@@ -10,7 +10,9 @@ import {
 } from "./codec.js";
 
 export const LAYOUT_VERSION = 1;
+export const TUPLE_ORIGIN = 1;
 export const SCOPE_SHARED = 0;
+export const underlayScope = (spi: number): number => (0x40000000 | spi) >>> 0;
 export const portScope = (id: number, side: number): number =>
 	(0x80000000 | (id << 1) | side) >>> 0;
 

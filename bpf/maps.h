@@ -55,6 +55,12 @@ enum drop_reason {
 	DROP_REASON_COUNT,
 };
 
+/* What a flow's SPI says when it names no path. */
+enum special_spi {
+	SPI_PASS = 0,		/* not chained: left to the node's routing */
+	SPI_DROP = 0xffffff,
+};
+
 enum iface_role { ROLE_NONE, ROLE_ACCESS, ROLE_EXIT, ROLE_UNDERLAY };
 enum rule_side { SIDE_ACCESS, SIDE_EXIT };
 enum hop_kind { HOP_NONE, HOP_PORT, HOP_TAP, HOP_NODE, HOP_EXIT };
@@ -93,14 +99,22 @@ struct tuple {
 	__be16 dport;
 	__u8 proto;
 	__u8 dscp;		/* 0 unless the tenant's rules look at it */
-	__u8 pad[2];
+	__u8 pad[2];		/* pad[0]: TUPLE_ORIGIN or 0 */
 };
 
 /*
+ * Marks the entry by which replies find their way to a user whose flow's own
+ * key has a DSCP: a reply cannot know it.
+ */
+#define TUPLE_ORIGIN 1
+
+/*
  * Whose tuple it is. Access side: the tenant's id. Shared exit: 0. Port:
- * PORT_SCOPE(id, side the packet comes back on).
+ * PORT_SCOPE(id, side the packet comes back on). Just decapsulated:
+ * UNDERLAY_SCOPE(spi), for fragments only.
  */
 #define SCOPE_SHARED 0u
+#define UNDERLAY_SCOPE(spi) (0x40000000u | (spi))
 #define PORT_SCOPE(id, side) (0x80000000u | ((__u32)(id) << 1) | (side))
 
 struct flow_key {
@@ -110,7 +124,7 @@ struct flow_key {
 
 /* Flow table: what the classifier decided about a flow. */
 struct flow {
-	__u32 spi;		/* 0: not chained, pass on */
+	__u32 spi;		/* of the path, or enum special_spi */
 	__u32 generation;	/* of the rule set that decided; 0: learned at an exit */
 	__u32 policy;
 	__u32 ifindex;		/* where the flow's packets arrive, and replies leave */
@@ -121,7 +135,7 @@ struct flow {
 	__u16 tenant;
 	__u16 vlan;
 	__u8 mac[6];		/* of the neighbour the flow's packets come from */
-	__u8 pad[6];
+	__u8 local_mac[6];	/* that it sends them to */
 };
 
 /*
@@ -228,7 +242,8 @@ struct port {
 	__u16 id;
 	__u8 side;		/* enum port_side */
 	__u8 attach;		/* enum attach_kind */
-	__u32 bound_spi;	/* only path here in this direction, or 0 */
+	__u32 bound_spi;	/* only path whose packets come back here, or 0 */
+	__u32 bound_si;		/* service index they have then */
 	struct addr probe;	/* destination of probes sent through; all 0: none */
 };
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Classifier: tc ingress of access and exit interfaces. */
+#include "lib/parse.h"
+#include "lib/classify.h"
+#include "lib/forward.h"
+#include "lib/mss.h"
+
+/* The largest IP packet this frame, or a segment of it, will be. */
+INLINE __u32 packet_size(struct __sk_buff *skb, const struct packet *p)
+{
+	return skb->gso_size ? skb->gso_size + p->l4 - p->l3 + p->l4_len : p->ip_len;
+}
+
+FRAME int fit_path(struct __sk_buff *skb, struct packet *p, __u32 spi)
+{
+	struct path *path = find_path(spi);
+	struct ethhdr *eth;
+	struct ethhdr was;
+
+	if (!path || !p)
+		return TC_ACT_OK;
+	if (p->flags & PKT_TCP_SYN && !(p->flags & PKT_FRAGMENT_LATER))
+		clamp_mss(skb, p, path->mtu);
+	if (packet_size(skb, p) <= path->mtu)
+		return TC_ACT_OK;
+	if (untag(skb, p))
+		return drop(skb, p, DROP_RESOURCES, spi);
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return drop(skb, p, DROP_TRUNCATED, spi);
+	was = *eth;
+	set_ethernet(skb, was.h_source, was.h_dest, ethertype(p));
+	return send_too_big(skb, p, path->mtu, skb->ifindex, 0);
+}
+
+SEC("tc")
+int access(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	struct place at = { .si = SI_START, .ttl = NSH_TTL_DEFAULT };
+	__be16 proto = parse_ethernet(skb, &p);
+	struct iface_key key = { skb->ifindex, p.vlan };
+	struct iface *iface = bpf_map_lookup_elem(&ifaces, &key);
+	int verdict;
+
+	if (!iface || skb->pkt_type != 0 /* PACKET_HOST */)
+		return TC_ACT_OK;
+	verdict = parse_ip(skb, &p, proto, iface->scope);
+	if (verdict == PARSE_NOT_IP || p.flags & PKT_LINK_SCOPE)
+		return TC_ACT_OK;
+	if (verdict)
+		return drop(skb, &p, verdict, 0);
+	verdict = classify(skb, &p, iface, &at.spi);
+	if (verdict)
+		return drop(skb, &p, verdict, at.spi);
+	if (at.spi == SPI_PASS)
+		return TC_ACT_OK;
+	p.key.t.dscp = 0;
+	verdict = fit_path(skb, &p, at.spi);
+	if (verdict != TC_ACT_OK)
+		return verdict;
+	return forward(skb, &p, &at);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What one run of a program knows of its packet. */
+#pragma once
+
+#include "../maps.h"
+#include <bpf/bpf_endian.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
+
+#define INLINE static __always_inline
+/*
+ * Off the common path. Global, so that the verifier walks it once and not once a
+ * caller; it then believes nothing about pointers but their type, hence the
+ * checks against 0.
+ */
+#define COLD __noinline
+/* With a stack frame of its own: a program and its calls share 512 bytes. */
+#define FRAME __noinline
+
+#define ETH_P_NSH_ 0x894f	/* RFC 8300 section 7 */
+#define AF_INET 2
+#define AF_INET6 10
+#define IP_DF 0x4000
+#define IP_MF 0x2000
+#define IP_OFFSET 0x1fff
+
+enum packet_flags {
+	PKT_FRAGMENT_FIRST = 1,
+	PKT_FRAGMENT_LATER = 2,
+	PKT_ICMP_ERROR = 4,	/* the tuple is that of the packet it is about, reversed */
+	PKT_TCP_SYN = 8,
+	PKT_LINK_SCOPE = 16,	/* multicast, broadcast, link-local, ND: never steered */
+};
+
+struct packet {
+	struct flow_key key;
+	__u32 fragment_id;
+	__u16 l3;		/* offsets from the start of the frame */
+	__u16 l4;
+	__u16 ip_len;		/* of the IP packet; meaningless on GSO super-packets */
+	__u8 family;		/* 4 or 6 */
+	__u8 flags;		/* enum packet_flags */
+	__u8 dscp;
+	__u8 icmp_type;
+	__u8 l4_len;		/* of the TCP, UDP or SCTP header */
+	__u16 vlan;
+};
+
+/* Where a packet is on its way: what an NSH would say. */
+struct place {
+	__u32 spi;
+	__u8 si;
+	__u8 ttl;
+};

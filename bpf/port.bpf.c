@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What comes out of a function: tc ingress of its ports' host ends. Only what
+ * the function was given, or an answer to it, goes on; on its own path.
+ */
+#include "lib/parse.h"
+#include "lib/classify.h"
+#include "lib/forward.h"
+
+INLINE bool same_addr(const struct addr *a, const struct addr *b)
+{
+	return a->w[0] == b->w[0] && a->w[1] == b->w[1] && a->w[2] == b->w[2] && a->w[3] == b->w[3];
+}
+
+INLINE int take_probe(__u32 id)
+{
+	struct probe *probe = bpf_map_lookup_elem(&probes, &id);
+
+	if (probe) {
+		probe->last_seen_ns = bpf_ktime_get_ns();
+		probe->count++;
+	}
+	return TC_ACT_SHOT;
+}
+
+/*
+ * A function may answer a packet instead of passing it on (a reset, an ICMP
+ * error): the answer leaves by the side the packet came in, on the path back.
+ */
+COLD int find_answer(const struct port *port, const struct packet *p, struct place *at)
+{
+	struct flow_key given;
+	struct state *s;
+	struct path *path;
+
+	if (!port || !p || !at)
+		return DROP_PORT_UNBOUND;
+	given.scope = PORT_SCOPE(port->id, port->side ^ 1);
+	tuple_reverse(&given.t, &p->key.t);
+	s = bpf_map_lookup_elem(&states, &given);
+	path = s ? find_path(s->spi) : 0;
+	if (!path)
+		return DROP_PORT_UNBOUND;
+	at->spi = path->reverse_spi;
+	/* Function i of n here is n - 1 - i on the way back. */
+	at->si = SI_START - path->length + (SI_START - s->si - 1);
+	at->ttl = s->ttl;
+	return 0;
+}
+
+INLINE int find_place(const struct port *port, struct packet *p, struct place *at)
+{
+	struct state *s = bpf_map_lookup_elem(&states, &p->key);
+
+	if (s) {
+		s->returned++;
+		at->spi = s->spi;
+		at->si = s->si;
+		at->ttl = s->ttl;
+		return 0;
+	}
+	if (port->bound_spi) {
+		at->spi = port->bound_spi;
+		at->si = port->bound_si;
+		return 0;
+	}
+	return find_answer(port, p, at);
+}
+
+SEC("tc")
+int port(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	struct place at = { .ttl = NSH_TTL_DEFAULT };
+	__be16 proto = parse_ethernet(skb, &p);
+	__u32 ifindex = skb->ifindex;
+	struct port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	int verdict;
+
+	if (!port)
+		return drop(skb, &p, DROP_PORT_UNKNOWN, 0);
+	if (proto == bpf_htons(ETH_P_NSH_))
+		return drop(skb, &p, DROP_PORT_FORGED, 0);
+	verdict = parse_ip(skb, &p, proto, PORT_SCOPE(port->id, port->side));
+	if (verdict == PARSE_NOT_IP || p.flags & PKT_LINK_SCOPE)
+		return drop(skb, &p, DROP_PORT_LINK_LOCAL, 0);
+	if (port->attach == ATTACH_TAP)
+		return drop(skb, &p, DROP_PORT_TAP, 0);
+	if (verdict)
+		return drop(skb, &p, verdict, 0);
+	if (port->side == PORT_OUTSIDE && port->probe.w[3] && same_addr(&p.key.t.dst, &port->probe))
+		return take_probe(port->id);
+	verdict = find_place(port, &p, &at);
+	if (verdict)
+		return drop(skb, &p, verdict, 0);
+	count(&port_counters, port->id * 4 + port->side * 2 + 1, skb->len);
+	return forward(skb, &p, &at);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

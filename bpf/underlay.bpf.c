@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From other nodes: tc ingress of underlay interfaces. VXLAN-GPE with NSH only. */
+#include "lib/parse.h"
+#include "lib/classify.h"
+#include "lib/forward.h"
+
+#ifndef BPF_F_ADJ_ROOM_DECAP_L3_IPV4
+#define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
+#define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
+#endif
+#define EINVAL 22
+
+/* Behind the Ethernet header. */
+struct outer {
+	struct iphdr ip;
+	struct udphdr udp;
+	struct vxlan_gpe vxlan;
+	struct nsh nsh;
+};
+
+struct decapsulation {
+	struct place at;
+	__u32 len;		/* of everything between Ethernet and the inner IP header */
+	__be16 proto;
+};
+
+/* RFC 8300 section 2: what this forwarder accepts. */
+INLINE int check_nsh(const struct nsh *nsh, struct decapsulation *d)
+{
+	__u16 base = bpf_ntohs(nsh->base);
+	__u32 path = bpf_ntohl(nsh->path);
+	__u32 words = base & NSH_LENGTH_MASK;
+	__u8 type = nsh->md_type & 0xf;
+
+	if (base & NSH_VERSION_MASK)
+		return DROP_NSH_VERSION;
+	if (base & NSH_OAM)
+		return DROP_NSH_OAM;
+	if (!(type == NSH_MD1 && words == NSH_MD1_WORDS) && !(type == NSH_MD2 && words >= 2))
+		return DROP_NSH_MD_TYPE;
+	d->at.spi = path >> 8;
+	d->at.si = path;
+	d->at.ttl = (base & NSH_TTL_MASK) >> NSH_TTL_SHIFT;
+	d->len = sizeof(struct outer) - sizeof(*nsh) + words * 4;
+	switch (nsh->next) {
+	case NSH_NEXT_IPV4:
+		d->proto = bpf_htons(ETH_P_IP);
+		return 0;
+	case NSH_NEXT_IPV6:
+		d->proto = bpf_htons(ETH_P_IPV6);
+		return 0;
+	case NSH_NEXT_ETHERNET:
+		d->len += ETH_HLEN;
+		return 0;
+	}
+	return DROP_NEXT_PROTOCOL;
+}
+
+INLINE int check_outer(const struct outer *o, struct decapsulation *d)
+{
+	struct addr source;
+
+	addr_from_v4(&source, o->ip.saddr);
+	if (!bpf_map_lookup_elem(&peers, &source))
+		return DROP_UNKNOWN_PEER;
+	if ((o->vxlan.flags & (GPE_VERSION_MASK | GPE_INSTANCE | GPE_NEXT_PROTOCOL)) !=
+	    (GPE_INSTANCE | GPE_NEXT_PROTOCOL))
+		return DROP_VXLAN_FLAGS;
+	if (o->vxlan.next != GPE_NEXT_NSH)
+		return DROP_NEXT_PROTOCOL;
+	return check_nsh(&o->nsh, d);
+}
+
+/* Next hop on another node again: the headers stay, only their fields change. */
+INLINE int pass_on(struct __sk_buff *skb, struct packet *p, struct decapsulation *d,
+		   const struct hop *hop)
+{
+	__u32 zero = 0, id = hop->node;
+	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
+	struct node *node = bpf_map_lookup_elem(&nodes, &id);
+	struct outer *o = (void *)(long)skb->data + ETH_HLEN;
+	__u16 base;
+
+	if (!cfg || !node || !node->present)
+		return drop(skb, p, DROP_NO_HOP, d->at.spi);
+	if ((void *)(o + 1) > (void *)(long)skb->data_end)
+		return drop(skb, p, DROP_TRUNCATED, d->at.spi);
+	base = bpf_ntohs(o->nsh.base) & ~NSH_TTL_MASK;
+	o->nsh.base = bpf_htons(base | d->at.ttl << NSH_TTL_SHIFT);
+	o->ip.saddr = cfg->underlay;
+	o->ip.daddr = node->underlay;
+	o->ip.ttl = UNDERLAY_TTL;
+	ip_checksum(&o->ip);
+	/* The checksum would cover addresses that changed; 0 is none (RFC 768). */
+	o->udp.check = 0;
+	return send_underlay(skb, p, id, d->at.spi);
+}
+
+INLINE int decapsulate(struct __sk_buff *skb, struct decapsulation *d)
+{
+	__u64 v6 = d->proto == bpf_htons(ETH_P_IPV6) ? BPF_F_ADJ_ROOM_DECAP_L3_IPV6 :
+						       BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
+	long err = bpf_skb_adjust_room(skb, -(__s32)d->len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | v6);
+
+	/* Kernels before 6.3 do not know the flag. */
+	if (err == -EINVAL)
+		err = bpf_skb_adjust_room(skb, -(__s32)d->len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	return err;
+}
+
+/* A forwarder between two others: looked up before anything is taken off. */
+INLINE struct hop *transit_hop(struct __sk_buff *skb, const struct decapsulation *d)
+{
+	struct path *path = find_path(d->at.spi);
+	__u32 index = SI_START - d->at.si;
+	struct hop *hop;
+
+	if (!path || !d->at.si || index > path->length)
+		return 0;
+	index += path->first_hop;
+	hop = bpf_map_lookup_elem(&hops, &index);
+	if (!hop || hop->kind != HOP_NODE)
+		return 0;
+	count(&hop_counters, index, skb->len);
+	return hop;
+}
+
+SEC("tc")
+int underlay(struct __sk_buff *skb)
+{
+	struct decapsulation d = {};
+	struct packet p = {};
+	__u32 zero = 0;
+	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
+	struct hop *transit;
+	struct outer *o;
+	int err;
+
+	if (!cfg || !cfg->underlay || skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present ||
+	    skb->pkt_type != 0 /* PACKET_HOST */)
+		return TC_ACT_OK;
+	if (skb->data + ETH_HLEN + sizeof(*o) > skb->data_end)
+		bpf_skb_pull_data(skb, skb->len < 256 ? skb->len : 256);
+	o = (void *)(long)skb->data + ETH_HLEN;
+	if ((void *)&o->vxlan > (void *)(long)skb->data_end || o->ip.ihl != 5 ||
+	    o->ip.protocol != IPPROTO_UDP || o->udp.dest != cfg->vxlan_port ||
+	    o->ip.daddr != cfg->underlay || o->ip.frag_off & bpf_htons(IP_MF | IP_OFFSET))
+		return TC_ACT_OK;
+	if ((void *)(o + 1) > (void *)(long)skb->data_end)
+		return drop(skb, 0, DROP_TRUNCATED, 0);
+	err = check_outer(o, &d);
+	if (err)
+		return drop(skb, 0, err, d.at.spi);
+	if (skb->len < ETH_HLEN + d.len + sizeof(struct iphdr))
+		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
+	transit = transit_hop(skb, &d);
+	if (transit) {
+		d.at.ttl = nsh_ttl_decrement(d.at.ttl);
+		if (!d.at.ttl)
+			return drop(skb, 0, DROP_TTL_ZERO, d.at.spi);
+		return pass_on(skb, &p, &d, transit);
+	}
+	if (!d.proto && bpf_skb_load_bytes(skb, ETH_HLEN + d.len - 2, &d.proto, sizeof(d.proto)))
+		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
+	if (decapsulate(skb, &d))
+		return drop(skb, 0, DROP_RESOURCES, d.at.spi);
+	p.l3 = ETH_HLEN;
+	err = parse_ip(skb, &p, d.proto, UNDERLAY_SCOPE(d.at.spi));
+	if (err)
+		return drop(skb, &p, err == PARSE_NOT_IP ? DROP_NEXT_PROTOCOL : err, d.at.spi);
+	return forward(skb, &p, &d.at);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,159 @@
+/** What agents may say, as schemas: nothing unchecked passes this border. */
+import { type Static, Type } from "typebox";
+import { Compile } from "typebox/compile";
+import type {
+	AgentMessage,
+	AgentRequest,
+	DoctorCheck,
+	FlowRecord,
+	NodeCounters,
+} from "../plan/protocol.js";
+
+const text = Type.String({ maxLength: 4096 });
+const count = Type.Integer({ minimum: 0 });
+const counter = { packets: count, bytes: count };
+const Counter = Type.Object(counter);
+
+const DoctorChecks = Type.Array(
+	Type.Object({
+		name: text,
+		ok: Type.Boolean(),
+		detail: text,
+		required: Type.Boolean(),
+	}),
+	{ maxItems: 1000 },
+);
+
+const Instance = Type.Object({
+	function: text,
+	instance: text,
+	state: Type.Union([
+		Type.Literal("starting"),
+		Type.Literal("up"),
+		Type.Literal("down"),
+	]),
+	reason: text,
+	restarts: count,
+	probeUs: Type.Optional(Type.Number({ minimum: 0 })),
+});
+
+const Message = Type.Union([
+	Type.Object({
+		type: Type.Literal("hello"),
+		protocol: count,
+		version: text,
+		revision: count,
+		checks: DoctorChecks,
+	}),
+	Type.Object({
+		type: Type.Literal("ack"),
+		revision: count,
+		tookMs: Type.Number({ minimum: 0 }),
+	}),
+	Type.Object({ type: Type.Literal("refuse"), revision: count, reason: text }),
+	Type.Object({
+		type: Type.Literal("status"),
+		revision: count,
+		instances: Type.Array(Instance),
+		idlePaths: Type.Array(
+			Type.Object({ spi: count, idleMs: Type.Number({ minimum: 0 }) }),
+		),
+	}),
+	Type.Object({
+		type: Type.Literal("event"),
+		timeMs: Type.Number({ minimum: 0 }),
+		kind: text,
+		message: text,
+		tenant: Type.Optional(text),
+	}),
+	Type.Object({
+		type: Type.Literal("reply"),
+		id: count,
+		body: Type.Optional(Type.Unknown()),
+		error: Type.Optional(text),
+	}),
+]);
+
+const Counters = Type.Object({
+	hops: Type.Array(Type.Object({ spi: count, si: count, ...counter })),
+	ports: Type.Array(
+		Type.Object({
+			function: text,
+			instance: text,
+			port: count,
+			side: Type.Union([Type.Literal("inside"), Type.Literal("outside")]),
+			toFunction: Counter,
+			fromFunction: Counter,
+		}),
+	),
+	drops: Type.Array(Type.Object({ reason: text, ...counter })),
+});
+
+const Flows = Type.Array(
+	Type.Object({
+		kind: Type.Union([Type.Literal("classified"), Type.Literal("learned")]),
+		tenant: text,
+		src: text,
+		dst: text,
+		proto: count,
+		sport: count,
+		dport: count,
+		spi: count,
+		policy: text,
+		ageMs: Type.Number(),
+		idleMs: Type.Number(),
+		...counter,
+	}),
+);
+
+/** What each question is answered with. */
+export interface Replies {
+	counters: NodeCounters;
+	flows: FlowRecord[];
+	doctor: DoctorCheck[];
+}
+
+const message = Compile(Message);
+const replies = {
+	counters: Compile(Counters),
+	flows: Compile(Flows),
+	doctor: Compile(DoctorChecks),
+};
+
+interface Check<T> {
+	Check(value: unknown): value is T;
+	Errors(value: unknown): { instancePath: string; message: string }[];
+}
+
+function checked<T>(check: Check<T>, value: unknown, what: string): T {
+	if (check.Check(value)) return value;
+	const first = check.Errors(value)[0];
+	throw new Error(
+		`${what}: ${first?.instancePath || "/"} ${first?.message ?? "is malformed"} (do agent and controller have the same version?)`,
+	);
+}
+
+/** Parses and checks one message of an agent; throws with the place of what is wrong. */
+export function parseAgentMessage(raw: string): AgentMessage {
+	let value: unknown;
+	try {
+		value = JSON.parse(raw);
+	} catch {
+		throw new Error("agent message: not JSON (is the peer a Chainmail agent?)");
+	}
+	const parsed: Static<typeof Message> = checked(
+		message,
+		value,
+		"agent message",
+	);
+	return parsed as AgentMessage;
+}
+
+/** Checks the body of a reply to that question. */
+export function parseReply<W extends AgentRequest["what"]>(
+	what: W,
+	body: unknown,
+): Replies[W] {
+	const check = replies[what] as unknown as Check<Replies[W]>;
+	return checked(check, body, `reply to ${what}`);
+}

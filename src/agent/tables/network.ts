@@ -1,0 +1,117 @@
+/** Entries of the maps that say who is who: tenants, interfaces, nodes, addresses. */
+
+import type * as layout from "../../kernel/layout.gen.js";
+import {
+	type IfaceKey,
+	IfaceRole,
+	LAYOUT_VERSION,
+	type LpmKey,
+	SCOPE_SHARED,
+} from "../../kernel/layout.gen.js";
+import type { NodeState } from "../../plan/state.js";
+import { addressBytes } from "../../wire/address.js";
+import { VXLAN_GPE_PORT } from "../../wire/vxlan.js";
+import { addrOf, lpmOf, textOf } from "./encode.js";
+
+type Part<K extends keyof NodeState> = Pick<NodeState, K>;
+
+export function configValue(state: Part<"nodeId" | "underlay">): layout.Config {
+	return {
+		layout: LAYOUT_VERSION,
+		nodeId: state.nodeId,
+		underlay: state.underlay === undefined ? 0 : ipv4Word(state.underlay),
+		vxlanPort: VXLAN_GPE_PORT,
+	};
+}
+
+const ROLES = {
+	access: IfaceRole.ACCESS,
+	exit: IfaceRole.EXIT,
+	underlay: IfaceRole.UNDERLAY,
+} as const;
+
+/** `indexOf` gives the index of an interface; those without one are left out. */
+export function ifaceEntries(
+	state: Part<"interfaces">,
+	indexOf: (name: string) => number | undefined,
+): [IfaceKey, layout.Iface][] {
+	return state.interfaces.flatMap((one): [IfaceKey, layout.Iface][] => {
+		const ifindex = indexOf(one.name);
+		if (ifindex === undefined) return [];
+		const scope = one.role === "underlay" ? SCOPE_SHARED : one.tenantId;
+		return [
+			[
+				{ ifindex, vlan: one.vlan },
+				{ tenant: one.tenantId, role: ROLES[one.role], scope },
+			],
+		];
+	});
+}
+
+/** (tenant, prefix) → 1: the sources a tenant may use. */
+export function subnetEntries(state: Part<"tenants">): [LpmKey, number][] {
+	return state.tenants.flatMap((tenant) =>
+		tenant.subnets.map((prefix): [LpmKey, number] => [
+			lpmOf(tenant.id, prefix),
+			1,
+		]),
+	);
+}
+
+/**
+ * (0, prefix) → tenant: whose a destination is at a shared exit. A tenant with
+ * an exit of its own here is not reached that way; a prefix that two others
+ * share belongs to nobody.
+ */
+export function ownerEntries(
+	state: Part<"tenants" | "interfaces">,
+): [LpmKey, number][] {
+	const ownExit = new Set(
+		state.interfaces
+			.filter((one) => one.role === "exit")
+			.map((one) => one.tenantId),
+	);
+	const owners = new Map<string, [LpmKey, number]>();
+	for (const tenant of state.tenants) {
+		if (ownExit.has(tenant.id)) continue;
+		for (const prefix of tenant.subnets) {
+			const key = lpmOf(0, prefix);
+			const rival = owners.get(textOf(key));
+			owners.set(textOf(key), [
+				key,
+				rival && rival[1] !== tenant.id ? 0 : tenant.id,
+			]);
+		}
+	}
+	return [...owners.values()];
+}
+
+/** By node id; this node is no peer of its own. */
+export function nodeEntries(state: Part<"peers">): [number, layout.Node][] {
+	return state.peers.map((peer) => [
+		peer.nodeId,
+		{ underlay: ipv4Word(peer.underlay), present: 1 },
+	]);
+}
+
+/** Underlay address → node id: who may send VXLAN-GPE. */
+export function peerEntries(state: Part<"peers">): [layout.Addr, number][] {
+	return state.peers.map((peer) => [addrOf(peer.underlay), peer.nodeId]);
+}
+
+/** The node's own addresses, which are never steered. */
+export function localEntries(
+	addresses: Iterable<string>,
+): [layout.Addr, number][] {
+	return Array.from(addresses, (address) => [addrOf(address), 1]);
+}
+
+/** An IPv4 address as the number whose big-endian bytes it is. */
+function ipv4Word(text: string): number {
+	const bytes = addressBytes(text);
+	if (bytes.length !== 4)
+		throw new Error(
+			`underlay ${text}: is no IPv4 address (the underlay of this version is IPv4)`,
+		);
+	return bytes.readUInt32BE(0);
+}

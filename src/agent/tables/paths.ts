@@ -1,0 +1,259 @@
+/**
+ * Paths and their hops. A path's entry appears after its hops and goes before
+ * them, so that a packet never finds a path without its hops.
+ */
+
+import type { Attachment, PortAttachments } from "../../functions/runtime.js";
+import type * as layout from "../../kernel/layout.gen.js";
+import {
+	AttachKind,
+	type Counter,
+	HopFlags,
+	HopKind,
+	PathFlags,
+	PortSide,
+} from "../../kernel/layout.gen.js";
+import { type HopState, type PathState, SI_START } from "../../plan/state.js";
+import { parseMac } from "../../wire/address.js";
+import { addrOf, NO_ADDR, textOf } from "./encode.js";
+import { Ranges } from "./ranges.js";
+import type { Table } from "./sync.js";
+
+export interface PathMaps {
+	readonly paths: Table<number, layout.Path> & { readonly capacity: number };
+	readonly hops: Table<number, layout.Hop> & { readonly capacity: number };
+	readonly hopCounters: Table<number, Counter>;
+}
+
+const ABSENT: layout.Path = {
+	reverseSpi: 0,
+	firstHop: 0,
+	policy: 0,
+	tenant: 0,
+	mtu: 0,
+	length: 0,
+	flags: 0,
+};
+
+const NO_MAC = new Uint8Array(6);
+const EMPTY: layout.Hop = {
+	kind: HopKind.NONE,
+	flags: 0,
+	port: 0,
+	node: 0,
+	side: 0,
+	ifindex: 0,
+	dmac: NO_MAC,
+	smac: NO_MAC,
+};
+
+/** Where the ports of this node are attached, by port id. */
+export type Attachments = ReadonlyMap<number, PortAttachments>;
+
+export function pathValue(
+	path: PathState,
+	firstHop: number,
+	policyId: number,
+): layout.Path {
+	return {
+		reverseSpi: path.reverseSpi,
+		firstHop,
+		policy: policyId,
+		tenant: path.tenantId,
+		mtu: path.mtu,
+		length: path.length,
+		flags:
+			PathFlags.PRESENT |
+			(path.active ? PathFlags.ACTIVE : 0) |
+			(path.direction === "reverse" ? PathFlags.REVERSE : 0),
+	};
+}
+
+/** Throws where a hop names a port that is not attached. */
+export function hopValue(
+	hop: HopState | null,
+	direction: PathState["direction"],
+	attachments: Attachments,
+): layout.Hop {
+	if (hop === null) return EMPTY;
+	if (hop.kind === "exit") return { ...EMPTY, kind: HopKind.EXIT };
+	if (hop.kind === "node")
+		return { ...EMPTY, kind: HopKind.NODE, node: hop.nodeId };
+	const port = attachments.get(hop.port);
+	if (!port)
+		throw new Error(
+			`port ${hop.port}: is not attached (its instance is missing in the node's state)`,
+		);
+	const forward = direction === "forward";
+	const end = "tap" in port ? port.tap : forward ? port.inside : port.outside;
+	return {
+		...EMPTY,
+		...link(end),
+		kind: hop.kind === "tap" ? HopKind.TAP : HopKind.PORT,
+		port: hop.port,
+		side: hop.kind === "port" && forward ? PortSide.OUTSIDE : PortSide.INSIDE,
+	};
+}
+
+function link(
+	end: Attachment,
+): Pick<layout.Hop, "flags" | "ifindex" | "dmac" | "smac"> {
+	return {
+		flags: end.peer ? HopFlags.PEER : 0,
+		ifindex: end.ifindex,
+		dmac: new Uint8Array(parseMac(end.functionMac)),
+		smac: new Uint8Array(parseMac(end.hostMac)),
+	};
+}
+
+export class PathTables {
+	readonly #maps: PathMaps;
+	readonly #ranges: Ranges;
+	readonly #placed = new Map<number, { firstHop: number; length: number }>();
+
+	constructor(maps: PathMaps) {
+		this.#maps = maps;
+		this.#ranges = new Ranges("hops", maps.hops.capacity);
+		for (const [spi, path] of maps.paths.entries()) {
+			if (!(path.flags & PathFlags.PRESENT)) continue;
+			this.#ranges.take(path.firstHop, path.length + 1);
+			this.#placed.set(spi, { firstHop: path.firstHop, length: path.length });
+		}
+	}
+
+	/** SPIs of the paths in the kernel. */
+	present(): number[] {
+		return [...this.#placed.keys()];
+	}
+
+	/** Index of the counter of each hop a path has here, with its service index. */
+	counterIndexes(path: PathState): { index: number; si: number }[] {
+		const placed = this.#placed.get(path.spi);
+		if (!placed) return [];
+		return path.hops.flatMap((hop, i) =>
+			hop === null ? [] : [{ index: placed.firstHop + i, si: SI_START - i }],
+		);
+	}
+
+	put(path: PathState, policyId: number, attachments: Attachments): void {
+		if (path.spi < 1 || path.spi >= this.#maps.paths.capacity)
+			throw new Error(
+				`path ${path.spi}: no room for its number (${this.#maps.paths.capacity} paths are possible)`,
+			);
+		if (path.hops.length !== path.length + 1)
+			throw new Error(
+				`path ${path.spi}: ${path.hops.length} hops for a length of ${path.length}`,
+			);
+		const hops = path.hops.map((hop) =>
+			hopValue(hop, path.direction, attachments),
+		);
+		const old = this.#placed.get(path.spi);
+		const same = old?.length === path.length;
+		const firstHop = same ? old.firstHop : this.#ranges.allocate(hops.length);
+		const changed = hops
+			.map((hop, i): [number, layout.Hop] => [firstHop + i, hop])
+			.filter(
+				([index, hop]) => textOf(this.#maps.hops.get(index)) !== textOf(hop),
+			);
+		this.#maps.hops.setBatch(changed);
+		if (!same)
+			this.#maps.hopCounters.setBatch(
+				hops.map((_, i) => [firstHop + i, { packets: 0, bytes: 0 }]),
+			);
+		const value = pathValue(path, firstHop, policyId);
+		if (textOf(this.#maps.paths.get(path.spi)) !== textOf(value))
+			this.#maps.paths.set(path.spi, value);
+		this.#placed.set(path.spi, { firstHop, length: path.length });
+		if (old && !same) this.#ranges.free(old.firstHop);
+	}
+
+	remove(spi: number): void {
+		const old = this.#placed.get(spi);
+		if (!old) return;
+		this.#maps.paths.set(spi, ABSENT);
+		this.#maps.hops.setBatch(
+			Array.from({ length: old.length + 1 }, (_, i) => [
+				old.firstHop + i,
+				EMPTY,
+			]),
+		);
+		this.#ranges.free(old.firstHop);
+		this.#placed.delete(spi);
+	}
+}
+
+/** Entries of the map `ports`: one a host end, by its interface's index. */
+export function portEntries(
+	port: PortAttachments,
+	attach: keyof typeof ATTACH,
+	bound: Bound | undefined,
+	probe: string | undefined,
+): [number, layout.Port][] {
+	const base = {
+		id: port.id,
+		attach: ATTACH[attach],
+		boundSpi: 0,
+		boundSi: 0,
+		probe: NO_ADDR,
+	};
+	if ("tap" in port)
+		return [[port.tap.ifindex, { ...base, side: PortSide.INSIDE }]];
+	return [
+		[
+			port.inside.ifindex,
+			{ ...base, side: PortSide.INSIDE, ...boundOf(bound?.inside) },
+		],
+		[
+			port.outside.ifindex,
+			{
+				...base,
+				side: PortSide.OUTSIDE,
+				...boundOf(bound?.outside),
+				probe: probe ? addrOf(probe) : NO_ADDR,
+			},
+		],
+	];
+}
+
+const ATTACH = {
+	routed: AttachKind.ROUTED,
+	bridged: AttachKind.BRIDGED,
+	tap: AttachKind.TAP,
+} as const;
+
+interface Place {
+	readonly spi: number;
+	readonly si: number;
+}
+
+/** Which path, at which service index, comes back on each side of a port. */
+export interface Bound {
+	readonly inside?: Place;
+	readonly outside?: Place;
+}
+
+function boundOf(place: Place | undefined): {
+	boundSpi: number;
+	boundSi: number;
+} {
+	return { boundSpi: place?.spi ?? 0, boundSi: place?.si ?? 0 };
+}
+
+/** The pair of paths that a port of a rewriting function is for. */
+export function boundPaths(
+	port: number,
+	boundSpi: number | undefined,
+	paths: readonly PathState[],
+): Bound | undefined {
+	if (boundSpi === undefined) return undefined;
+	const placeOn = (path: PathState | undefined): Place | undefined => {
+		const i =
+			path?.hops.findIndex(
+				(hop) => hop?.kind === "port" && hop.port === port,
+			) ?? -1;
+		return path && i >= 0 ? { spi: path.spi, si: SI_START - i - 1 } : undefined;
+	};
+	const outside = placeOn(paths.find((path) => path.spi === boundSpi));
+	const inside = placeOn(paths.find((path) => path.reverseSpi === boundSpi));
+	return { ...(inside && { inside }), ...(outside && { outside }) };
+}

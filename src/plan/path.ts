@@ -1,0 +1,125 @@
+/**
+ * One path pair: what each node on its way holds of it. Function i of the
+ * forward direction is function length-1-i of the reverse one.
+ */
+import type { Candidate } from "./combine.js";
+import type { HopState, PathState } from "./state.js";
+
+/** Outer IPv4, UDP, VXLAN-GPE and NSH with MD type 1, in bytes. */
+export const ENCAPSULATION = 20 + 8 + 8 + 24;
+
+/** Functions on one path: MAX_HOPS in bpf/maps.h. */
+export const MAX_FUNCTIONS = 32;
+
+/** RFC 8300 §2.2: TTL of a fresh header; each forwarder takes one. */
+export const TTL_START = 63;
+
+/** A function on the path, with its port there. */
+export interface Stop extends Candidate {
+	readonly attach: "routed" | "bridged" | "tap";
+	readonly port: number;
+}
+
+export interface PathPlan {
+	readonly spi: number;
+	readonly reverseSpi: number;
+	readonly policy: string;
+	readonly tenant: string;
+	readonly tenantId: number;
+	/** Interfaces it begins at: the tenant's own, or the exit's. */
+	readonly side: "access" | "exit";
+	readonly ingress: string;
+	readonly egress: string;
+	readonly stops: readonly Stop[];
+	readonly mtu: number;
+}
+
+/** Nodes that serve service index SI_START - i, the exit last. */
+export function servers(
+	stops: readonly { readonly node: string }[],
+	egress: string,
+): string[] {
+	return [...stops.map((stop) => stop.node), egress];
+}
+
+/** [from, to] of each time the packet goes from node to node. */
+export function crossings(
+	ingress: string,
+	stops: readonly { readonly node: string }[],
+	egress: string,
+): (readonly [string, string])[] {
+	const way = [ingress, ...servers(stops, egress)];
+	return way.flatMap((to, index) => {
+		const from = way[index - 1];
+		return from === undefined || from === to ? [] : [[from, to] as const];
+	});
+}
+
+/** Both directions as each node that takes part sees them. */
+export function viewsOf(
+	path: PathPlan,
+	nodeId: (node: string) => number,
+): Map<string, PathState[]> {
+	const views = new Map<string, PathState[]>();
+	const add = (direction: "forward" | "reverse") => {
+		const forward = direction === "forward";
+		const stops = forward ? path.stops : path.stops.toReversed();
+		const [from, to] = forward
+			? [path.ingress, path.egress]
+			: [path.egress, path.ingress];
+		for (const [node, hops] of hopsOf(from, stops, to, nodeId)) {
+			const list = views.get(node) ?? [];
+			views.set(node, list);
+			list.push({
+				spi: forward ? path.spi : path.reverseSpi,
+				reverseSpi: forward ? path.reverseSpi : path.spi,
+				direction,
+				tenantId: path.tenantId,
+				policy: path.policy,
+				length: stops.length,
+				mtu: path.mtu,
+				active: true,
+				hops,
+			});
+		}
+	};
+	add("forward");
+	add("reverse");
+	return views;
+}
+
+function hopsOf(
+	ingress: string,
+	stops: readonly Stop[],
+	egress: string,
+	nodeId: (node: string) => number,
+): Map<string, (HopState | null)[]> {
+	const length = stops.length;
+	const views = new Map<string, (HopState | null)[]>();
+	const set = (node: string, index: number, hop: HopState) => {
+		const hops = views.get(node) ?? Array<HopState | null>(length + 1);
+		if (!views.has(node)) {
+			views.set(node, hops.fill(null));
+		}
+		hops[index] = hop;
+	};
+	let before = ingress;
+	for (const [index, node] of servers(stops, egress).entries()) {
+		if (before !== node) {
+			set(before, index, { kind: "node", nodeId: nodeId(node) });
+		}
+		const stop = stops[index];
+		set(
+			node,
+			index,
+			stop === undefined
+				? { kind: "exit" }
+				: {
+						kind: stop.attach === "tap" ? "tap" : "port",
+						port: stop.port,
+					},
+		);
+		before = node;
+	}
+	return views;
+}

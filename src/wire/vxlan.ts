@@ -16,6 +16,8 @@ export const VxlanNext = {
 	mpls: 5,
 } as const;
 
+const NEXT_PROTOCOL = 0x04;
+
 export interface Vxlan {
 	readonly version: number;
 	/** I bit: the VNI is valid. */
@@ -38,10 +40,15 @@ export interface Vxlan {
 export function decodeVxlan(bytes: Uint8Array, offset = 0): Decoded<Vxlan> {
 	const reader = new Reader("vxlan", bytes, offset);
 	const flags = reader.u8();
+	const version = (flags >> 4) & 3;
+	// Plain VXLAN has no version: those bits are reserved and ignored.
+	if (flags & NEXT_PROTOCOL && version !== 0) {
+		reader.fail(`version is ${version}, not 0`);
+	}
 	return reader.done({
-		version: (flags >> 4) & 3,
+		version,
 		instance: (flags & 0x08) !== 0,
-		nextProtocolBit: (flags & 0x04) !== 0,
+		nextProtocolBit: (flags & NEXT_PROTOCOL) !== 0,
 		replicated: (flags & 0x02) !== 0,
 		oam: (flags & 0x01) !== 0,
 		reservedFlags: flags >> 6,
@@ -59,7 +66,7 @@ export function encodeVxlan(header: Vxlan): Buffer {
 		(field("reservedFlags", header.reservedFlags, 2) << 6) |
 			(field("version", header.version, 2) << 4) |
 			(header.instance ? 0x08 : 0) |
-			(header.nextProtocolBit ? 0x04 : 0) |
+			(header.nextProtocolBit ? NEXT_PROTOCOL : 0) |
 			(header.replicated ? 0x02 : 0) |
 			(header.oam ? 0x01 : 0),
 		0,

@@ -82,9 +82,7 @@ function extend(
 			preference: textHash(`${nameOf(part.members)}+${nameOf([candidate])}`),
 		})),
 	);
-	pairs.sort(
-		(a, b) => a.crossing - b.crossing || a.preference - b.preference,
-	);
+	pairs.sort((a, b) => a.crossing - b.crossing || a.preference - b.preference);
 	const made: Combination[] = [];
 	for (const { from, to } of pairs) {
 		const weight = Math.min(open[from] ?? 0, left[to] ?? 0);

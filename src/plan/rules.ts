@@ -15,6 +15,8 @@ import { covers, keyRange, overlaps, type Range } from "./prefix.js";
 export interface Keys {
 	readonly keys: readonly MaskedKey[];
 	readonly digest: string;
+	/** Distinct masks among them, as text. */
+	readonly masks: readonly string[];
 }
 
 export interface TenantRule {
@@ -83,7 +85,23 @@ function isOutside(key: MaskedKey, ranges: readonly Range[]): boolean {
 }
 
 function withDigest(keys: readonly MaskedKey[]): Keys {
-	return { keys, digest: digest(JSON.stringify(keys)) };
+	const masks = keys.map((key) =>
+		[
+			key.family,
+			key.srcMask,
+			key.dstMask,
+			key.protoMask,
+			key.sportMask,
+			key.dportMask,
+			key.dscpMask,
+			key.icmpTypeMask,
+		].join(),
+	);
+	return {
+		keys,
+		digest: digest(JSON.stringify(keys)),
+		masks: [...new Set(masks)],
+	};
 }
 
 export function digest(text: string): string {

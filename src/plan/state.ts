@@ -134,5 +134,8 @@ export interface RuleState {
 export type RuleAction =
 	| { readonly kind: "pass" }
 	| { readonly kind: "drop" }
-	/** Choose by flow hash: `slots` is a consistent-hash table of SPIs. */
+	/**
+	 * Choose by flow hash: `slots` is a consistent-hash table of SPIs, 251 of
+	 * them, or the only one alone.
+	 */
 	| { readonly kind: "chain"; readonly slots: readonly number[] };

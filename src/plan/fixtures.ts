@@ -1,0 +1,100 @@
+/** Small networks for tests of the planner and of what uses its plans. */
+import type {
+	FunctionDocument,
+	Intent,
+	IntentDocument,
+	NodeDocument,
+	PolicyDocument,
+	TenantDocument,
+} from "../model/intent.js";
+
+export function intentOf(...documents: readonly IntentDocument[]): Intent {
+	const of = <K extends IntentDocument["kind"]>(kind: K) =>
+		new Map(
+			documents
+				.filter(
+					(one): one is Extract<IntentDocument, { kind: K }> =>
+						one.kind === kind,
+				)
+				.map((one) => [one.name, one]),
+		);
+	return {
+		tenants: of("Tenant"),
+		nodes: of("Node"),
+		functions: of("Function"),
+		policies: of("Policy"),
+	};
+}
+
+export function tenant(
+	name: string,
+	spec: Partial<TenantDocument["spec"]> = {},
+): TenantDocument {
+	return { kind: "Tenant", name, spec: { subnets: ["10.0.1.0/24"], ...spec } };
+}
+
+/** Interfaces are written `role[:tenant]`; every node has an underlay. */
+export function node(
+	name: string,
+	number: number,
+	...interfaces: readonly string[]
+): NodeDocument {
+	return {
+		kind: "Node",
+		name,
+		spec: {
+			underlay: `192.0.2.${number}`,
+			interfaces: [...interfaces, "underlay"].map((text, index) => {
+				const [role, of] = text.split(":");
+				return {
+					name: `eth${index}`,
+					role: role === "access" || role === "exit" ? role : "underlay",
+					...(of === undefined ? {} : { tenant: of }),
+				};
+			}),
+		},
+	};
+}
+
+/** Instances are written `name@node` or `name@node*weight`. */
+export function fn(
+	name: string,
+	instances: readonly string[],
+	spec: Partial<FunctionDocument["spec"]> = {},
+): FunctionDocument {
+	return {
+		kind: "Function",
+		name,
+		spec: {
+			attach: "routed",
+			runtime: "process",
+			...spec,
+			instances: instances.map((text) => {
+				const [own = "", at = ""] = text.split("@");
+				const [where = "", weight = "1"] = at.split("*");
+				return { name: own, node: where, weight: Number(weight) };
+			}),
+		},
+	};
+}
+
+export function policy(
+	name: string,
+	rule: string,
+	spec: Partial<PolicyDocument["spec"]> = {},
+): PolicyDocument {
+	return { kind: "Policy", name, spec: { rule, ...spec } };
+}
+
+/** A user at edge1, a server behind edge2, a firewall and a NAT between. */
+export function mobileEdge(...more: readonly IntentDocument[]): Intent {
+	return intentOf(
+		tenant("mobile"),
+		node("edge1", 1, "access:mobile"),
+		node("edge2", 2, "exit"),
+		fn("firewall", ["fw-1@edge1"]),
+		fn("ids", ["ids-1@edge2"], { attach: "tap" }),
+		policy("web", "match(proto=tcp & dport=443) >> firewall -> ids"),
+		...more,
+	);
+}

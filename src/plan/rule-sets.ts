@@ -1,0 +1,192 @@
+/**
+ * Rule sets of the nodes where a tenant's packets enter: what every rule does
+ * there, and the generation, which grows only when something in the set did.
+ */
+import type { RuleSetMemory } from "./allocate.js";
+import type { Chains } from "./chains.js";
+import type { PathTable } from "./paths.js";
+import type { Places } from "./places.js";
+import type { Problems } from "./problem.js";
+import { digest, type Keys, type TenantRule } from "./rules.js";
+import type { SharedExits } from "./shared-exit.js";
+import type { RuleAction, RuleSetState, RuleState } from "./state.js";
+import type { Usage } from "./usage.js";
+
+/** MAX_MASKS in bpf/maps.h: distinct masks one rule set may use. */
+export const MAX_MASKS = 128;
+
+export interface TenantRules {
+	readonly places: Places;
+	readonly tenantId: number;
+	readonly rules: readonly TenantRule[];
+}
+
+/** What decides where a rule's packets go. */
+export interface Deciders {
+	readonly chains: Chains;
+	readonly paths: PathTable;
+	readonly usage: Usage;
+	readonly shared: SharedExits;
+	readonly problems: Problems;
+}
+
+/** A place where packets of the tenant enter, and where those of its chains go. */
+interface Entry {
+	readonly side: "access" | "exit";
+	readonly ingress: string;
+	/** Absent: nowhere, chains drop; `why` says it where it is worth a word. */
+	readonly egress?: string | undefined;
+	readonly why?: string;
+}
+
+export class RuleSets {
+	readonly #byNode = new Map<string, RuleSetState[]>();
+	readonly #memory: Record<string, RuleSetMemory> = {};
+
+	constructor(
+		private readonly before: Readonly<Record<string, RuleSetMemory>>,
+		private readonly revision: number,
+	) {}
+
+	addTenant(
+		tenant: TenantRules,
+		deciders: Deciders,
+		policyId: (policy: string) => number,
+	): void {
+		for (const entry of entriesOf(tenant.places, deciders.shared)) {
+			this.#add(tenant, entry, deciders, policyId);
+		}
+	}
+
+	/** In order of tenant and side. */
+	on(node: string): RuleSetState[] {
+		return (this.#byNode.get(node) ?? []).sort(
+			(a, b) => a.tenantId - b.tenantId || (a.side < b.side ? -1 : 1),
+		);
+	}
+
+	finish(): Record<string, RuleSetMemory> {
+		return this.#memory;
+	}
+
+	#add(
+		{ places, tenantId, rules }: TenantRules,
+		entry: Entry,
+		deciders: Deciders,
+		policyId: (policy: string) => number,
+	): void {
+		const { side, ingress } = entry;
+		const here = rules.filter((rule) => rule[side].keys.length > 0);
+		checkMasks(
+			places.tenant.name,
+			here.map((rule) => rule[side]),
+			deciders,
+		);
+		const content: string[] = [places.tenant.spec.default ?? "forward"];
+		const states = here.map((rule, index): RuleState => {
+			const state = {
+				policy: rule.policy.name,
+				policyId: policyId(rule.policy.name),
+				rank: here.length - index,
+				keep: rule.policy.spec.onChange === "keep",
+				keys: rule[side].keys,
+				action: decide(rule, places, tenantId, entry, deciders),
+			};
+			content.push(
+				`${state.policyId} ${state.keep} ${rule[side].digest} ${JSON.stringify(state.action)}`,
+			);
+			return state;
+		});
+		const name = `${ingress} ${places.tenant.name} ${side}`;
+		const now = digest(content.join("\n"));
+		const known = this.before[name];
+		const generation = known?.digest === now ? known.generation : this.revision;
+		this.#memory[name] = { digest: now, generation };
+		const list = this.#byNode.get(ingress) ?? [];
+		this.#byNode.set(ingress, list);
+		list.push({ tenantId, side, generation, rules: states });
+	}
+}
+
+function entriesOf(places: Places, shared: SharedExits): Entry[] {
+	const { access, exit, tenant } = places;
+	const entries: Entry[] = access.map((ingress) => ({
+		side: "access",
+		ingress,
+		egress: exit,
+	}));
+	if (exit !== undefined && !shared.unreachable.has(tenant.name)) {
+		entries.push({
+			side: "exit",
+			ingress: exit,
+			...(access.length === 1
+				? { egress: access[0] }
+				: {
+						why: `connections from outside to tenant ${tenant.name} drop, because its users may be at any of nodes ${access.join(", ")} (replies pass; for connections from outside give the tenant one access node)`,
+					}),
+		});
+	}
+	return entries;
+}
+
+const DROP: RuleAction = { kind: "drop" };
+
+function decide(
+	{ policy, action, fromOutside }: TenantRule,
+	{ tenant }: Places,
+	tenantId: number,
+	{ side, ingress, egress, why }: Entry,
+	{ chains, paths, usage, shared, problems }: Deciders,
+): RuleAction {
+	if (action.kind !== "chain") {
+		return action;
+	}
+	if (egress === undefined) {
+		if (why !== undefined && fromOutside) {
+			problems.policy(policy.name, "warning", why);
+		}
+		return DROP;
+	}
+	const served = chains.serve(action.functions);
+	if ("cause" in served) {
+		problems.policy(policy.name, served.severity, served.cause);
+		return DROP;
+	}
+	if (
+		shared.isRefused(tenant.name, action.functions) ||
+		served.functions.some((one) => usage.isRefused(tenant.name, one))
+	) {
+		return DROP;
+	}
+	const leg = {
+		policy: policy.name,
+		tenant: tenant.name,
+		tenantId,
+		side,
+		ingress,
+		egress,
+	};
+	try {
+		return { kind: "chain", slots: paths.lay(leg, served) };
+	} catch (error) {
+		const cause = error instanceof Error ? error.message : String(error);
+		problems.policy(policy.name, "error", cause);
+		return DROP;
+	}
+}
+
+/** The kernel's table has room for so many masks; the rest would never match. */
+function checkMasks(
+	tenant: string,
+	rules: readonly Keys[],
+	{ problems }: Deciders,
+): void {
+	const masks = new Set(rules.flatMap(({ masks }) => masks));
+	if (masks.size > MAX_MASKS) {
+		problems.add({
+			severity: "error",
+			tenant,
+			message: `tenant ${tenant}: its rules use ${masks.size} different combinations of prefix lengths and ranges (at most ${MAX_MASKS}; use fewer kinds of predicates)`,
+		});
+	}
+}

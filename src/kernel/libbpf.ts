@@ -72,6 +72,14 @@ export interface Libbpf {
 		entries: number,
 		options: Bytes,
 	) => number;
+	readonly loadProgram: (
+		type: number,
+		name: string,
+		license: string,
+		instructions: Bytes,
+		count: number,
+		options: null,
+	) => number;
 	readonly pin: (fd: number, path: string) => number;
 	readonly getPinned: (path: string) => number;
 	readonly info: (fd: number, info: Bytes, size: Uint32Array) => number;
@@ -132,6 +140,8 @@ const SIGNATURES: Record<keyof Libbpf, string> = {
 		"int bpf_map_delete_batch(int fd, void *keys, void *count, void *opts)",
 	createMap:
 		"int bpf_map_create(int type, const char *name, uint32_t key, uint32_t value, uint32_t entries, void *opts)",
+	loadProgram:
+		"int bpf_prog_load(int type, const char *name, const char *license, void *insns, size_t count, void *opts)",
 	pin: "int bpf_obj_pin(int fd, const char *path)",
 	getPinned: "int bpf_obj_get(const char *path)",
 	info: "int bpf_obj_get_info_by_fd(int fd, void *info, void *len)",

@@ -33,7 +33,7 @@ export function lpmOf(scope: number, prefix: string): LpmKey {
 	};
 }
 
-export function valueOf(key: MaskedKey): Match {
+export function matchValue(key: MaskedKey): Match {
 	return {
 		src: addrOfHex(key.src),
 		dst: addrOfHex(key.dst),
@@ -46,7 +46,7 @@ export function valueOf(key: MaskedKey): Match {
 	};
 }
 
-export function maskOf(key: MaskedKey): Match {
+export function matchMask(key: MaskedKey): Match {
 	return {
 		src: addrOfHex(key.srcMask),
 		dst: addrOfHex(key.dstMask),

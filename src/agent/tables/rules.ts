@@ -13,7 +13,7 @@ import {
 	RuleSide,
 } from "../../kernel/layout.gen.js";
 import type { RuleSetState, RuleState } from "../../plan/state.js";
-import { maskOf, textOf, valueOf } from "./encode.js";
+import { matchMask, matchValue, textOf } from "./encode.js";
 import { Ranges } from "./ranges.js";
 import type { Table } from "./sync.js";
 
@@ -71,8 +71,8 @@ export function masksOf(rules: readonly RuleState[]): {
 	>();
 	for (const rule of rules)
 		for (const key of rule.keys) {
-			const mask = maskOf(key);
-			const value = valueOf(key);
+			const mask = matchMask(key);
+			const value = matchValue(key);
 			const found = masks.get(textOf(mask)) ?? {
 				mask,
 				maxRank: 0,

@@ -1,13 +1,16 @@
 /**
- * Lines for `ip -batch` that make and address a function's ports. Pure: what is
- * there already comes in, what is missing comes out.
+ * What makes and addresses a function's ports, as commands for `ip -batch`,
+ * routes and rules. Pure: names and ids in, commands out.
  */
+import type { IpCommand, RouteSpec, RuleSpec } from "../../kernel/ip.js";
 import { hostEnd, linkAddresses, macOf, type Side } from "../names.js";
 
 /** A port with the names its interfaces have inside the function. */
 export type PortNames =
 	| { readonly id: number; readonly inside: string; readonly outside: string }
 	| { readonly id: number; readonly tap: string };
+
+type Pair = Extract<PortNames, { inside: string }>;
 
 export interface PairEnd {
 	readonly side: Side;
@@ -23,108 +26,113 @@ export function endsOf(port: PortNames): readonly PairEnd[] {
 			];
 }
 
-/** Makes one veth pair between the node and the function's namespace. */
+const words = (text: string): IpCommand => text.split(" ");
+
+/** Makes one veth pair, both ends down, between the node and the function. */
 export function createPair(
 	port: number,
 	end: PairEnd,
 	namespace: string,
 	mtu: number,
-): string {
-	return `link add ${hostEnd(port, end.side)} address ${macOf(port, end.side, "host")} mtu ${mtu} type veth peer name ${end.name} address ${macOf(port, end.side, "function")} mtu ${mtu} netns ${namespace}`;
+): IpCommand {
+	return words(
+		`link add ${hostEnd(port, end.side)} address ${macOf(port, end.side, "host")} mtu ${mtu} type veth peer name ${end.name} address ${macOf(port, end.side, "function")} mtu ${mtu} netns ${namespace}`,
+	);
 }
 
 /**
- * Makes an interface silent: no ARP, no ND, no link-local address of its own.
- * Both ends know each other's MAC address beforehand.
+ * Brings an interface up that says nothing by itself: no ARP, no ND, no
+ * link-local address. Both ends know each other's MAC address beforehand.
  */
-export function quiet(name: string): string {
-	return `link set dev ${name} arp off multicast off addrgenmode none`;
+export function quietUp(name: string, mtu: number): IpCommand {
+	return words(
+		`link set dev ${name} arp off multicast off addrgenmode none mtu ${mtu} up`,
+	);
 }
 
-/** Routing table that packets from an interface of this port are sent by. */
+const FIRST_TABLE = 1000;
+
+/** Table, and priority of the rule, for packets from this side of a port. */
 export function tableOf(port: number, side: "inside" | "outside"): number {
-	return 1000 + 2 * port + (side === "inside" ? 0 : 1);
+	return FIRST_TABLE + 2 * port + (side === "inside" ? 0 : 1);
 }
 
-/** An `iif` rule as `ip -j rule` shows it, reduced to what we set. */
-export interface IifRule {
-	readonly iif: string;
-	readonly table: number;
+/** Whether a rule of this priority can only be one of tableOf's. */
+export function isPortRule(priority: number): boolean {
+	return priority >= FIRST_TABLE && priority < 0x7000;
 }
 
-export function rulesOf(port: PortNames): readonly IifRule[] {
-	if ("tap" in port) return [];
-	return [
-		{ iif: port.inside, table: tableOf(port.id, "inside") },
-		{ iif: port.outside, table: tableOf(port.id, "outside") },
-	];
-}
+const OPPOSITE = { inside: "outside", outside: "inside" } as const;
+const SIDES = ["inside", "outside"] as const;
 
-/** Lines that take the rules of `present` to those of `wanted`, by family. */
-export function ruleLines(
-	present: readonly IifRule[],
-	wanted: readonly IifRule[],
-): string[] {
-	const has = (list: readonly IifRule[], rule: IifRule) =>
-		list.some((one) => one.iif === rule.iif && one.table === rule.table);
-	const text = (verb: string, rule: IifRule) =>
-		`rule ${verb} pref ${rule.table} iif ${rule.iif} lookup ${rule.table}`;
-	return [
-		...wanted.filter((rule) => !has(present, rule)).map((r) => text("add", r)),
-		...present.filter((rule) => !has(wanted, rule)).map((r) => text("del", r)),
-	];
-}
-
-/**
- * Addresses, permanent neighbours and routes of a routed port: what comes in
- * on one side leaves on the other, in both families. Interfaces must be up.
- */
-export function routedLines(
-	port: { id: number; inside: string; outside: string },
-	family: 4 | 6,
-): string[] {
-	const lines: string[] = [];
+/** Addresses and permanent neighbours of a routed port. */
+export function addressCommands(port: Pair, family: 4 | 6): IpCommand[] {
 	const nodad = family === 6 ? " nodad" : "";
-	for (const side of ["inside", "outside"] as const) {
-		const link = linkAddresses(port.id, side, family);
-		const name = port[side];
-		const from = side === "inside" ? "outside" : "inside";
-		lines.push(
-			`addr replace ${link.own}/${link.prefixLength} dev ${name}${nodad}`,
-			`neigh replace ${link.gateway} lladdr ${macOf(port.id, side, "host")} dev ${name} nud permanent`,
-			`route replace default via ${link.gateway} dev ${name} table ${tableOf(port.id, from)}`,
-		);
-	}
-	return lines;
+	return SIDES.flatMap((side) => {
+		const { own, gateway, prefixLength } = linkAddresses(port.id, side, family);
+		const dev = port[side];
+		return [
+			words(`address replace ${own}/${prefixLength} dev ${dev}${nodad}`),
+			words(
+				`neighbour replace ${gateway} lladdr ${macOf(port.id, side, "host")} dev ${dev} nud permanent`,
+			),
+		];
+	});
 }
 
-/** What the function itself sends, for example a resolver's query. */
-export function ownDefaultRoute(
-	port: { id: number; outside: string },
+/** What comes in on one side leaves on the other; interfaces must be up. */
+export function portRoutes(port: Pair, family: 4 | 6): RouteSpec[] {
+	return SIDES.map((side) => ({
+		...gatewayRoute(port, side, family),
+		table: tableOf(port.id, OPPOSITE[side]),
+	}));
+}
+
+/** What the function sends by itself, a resolver's query for example. */
+export function ownRoute(port: Pair, family: 4 | 6): RouteSpec {
+	return gatewayRoute(port, "outside", family);
+}
+
+function gatewayRoute(
+	port: Pair,
+	side: "inside" | "outside",
 	family: 4 | 6,
-): string {
-	const { gateway } = linkAddresses(port.id, "outside", family);
-	return `route replace default via ${gateway} dev ${port.outside}`;
+): RouteSpec {
+	return {
+		to: "default",
+		family,
+		via: linkAddresses(port.id, side, family).gateway,
+		dev: port[side],
+	};
+}
+
+export function portRules(port: Pair, family: 4 | 6): RuleSpec[] {
+	return SIDES.map((side) => {
+		const table = tableOf(port.id, side);
+		return { family, priority: table, table, iif: port[side] };
+	});
 }
 
 /** Bridge of a port: `br`, `br2` … beside `inside`, `inside2` …. */
-export function bridgeName(inside: string): string {
-	return inside.replace("inside", "br");
+export function bridgeName(port: Pair): string {
+	return port.inside.replace("inside", "br");
 }
 
-/** Two switch ports and nothing else: no spanning tree, nothing to say itself. */
-export function bridgeLines(
-	port: { inside: string; outside: string },
+/** Two switch ports and nothing else: no spanning tree, nothing said by itself. */
+export function bridgeCommands(
+	port: Pair,
 	exists: boolean,
-): string[] {
-	const bridge = bridgeName(port.inside);
+	mtu: number,
+): IpCommand[] {
+	const bridge = bridgeName(port);
 	return [
-		...(exists ? [] : [`link add ${bridge} type bridge`]),
-		`link set dev ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-		quiet(bridge),
-		`link set dev ${port.inside} master ${bridge}`,
-		`link set dev ${port.outside} master ${bridge}`,
-		`link set dev ${bridge} up`,
+		...(exists ? [] : [words(`link add ${bridge} type bridge`)]),
+		words(
+			`link set dev ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+		),
+		words(`link set dev ${port.inside} master ${bridge}`),
+		words(`link set dev ${port.outside} master ${bridge}`),
+		quietUp(bridge, mtu),
 	];
 }
 
@@ -132,19 +140,20 @@ export function bridgeLines(
 export function namespaceSettings(
 	attach: "routed" | "bridged" | "tap",
 ): Readonly<Record<string, string>> {
-	const routed = attach === "routed" ? "1" : "0";
-	const settings: Record<string, string> = { "ipv4/ip_forward": routed };
+	const routed = attach === "routed";
+	const settings: Record<string, string> = {
+		"ipv4/ip_forward": routed ? "1" : "0",
+	};
 	for (const scope of ["all", "default"]) {
 		Object.assign(settings, {
 			[`ipv4/conf/${scope}/rp_filter`]: "0",
 			[`ipv4/conf/${scope}/send_redirects`]: "0",
 			[`ipv4/conf/${scope}/accept_redirects`]: "0",
-			[`ipv6/conf/${scope}/forwarding`]: routed,
+			[`ipv6/conf/${scope}/forwarding`]: routed ? "1" : "0",
 			[`ipv6/conf/${scope}/accept_ra`]: "0",
 			[`ipv6/conf/${scope}/accept_dad`]: "0",
 			[`ipv6/conf/${scope}/accept_redirects`]: "0",
-			[`ipv6/conf/${scope}/router_solicitations`]: "0",
-			[`ipv6/conf/${scope}/disable_ipv6`]: attach === "routed" ? "0" : "1",
+			[`ipv6/conf/${scope}/disable_ipv6`]: routed ? "0" : "1",
 		});
 	}
 	return settings;

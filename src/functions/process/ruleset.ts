@@ -1,13 +1,19 @@
 /**
  * nftables ruleset of a function. It is replaced in one transaction together
  * with a marker that carries its hash, so that the kernel itself says which
- * ruleset is in place and a broken new one leaves the old one untouched.
+ * ruleset is in place, and a broken new one leaves the old one untouched.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { KernelError } from "../../kernel/error.js";
+import {
+	applyRuleset,
+	checkRuleset as checkText,
+	listRuleset,
+} from "../../kernel/nft.js";
 import type { FunctionDocument } from "../../model/intent.js";
 
-type Ruleset = NonNullable<FunctionDocument["spec"]["ruleset"]>;
+export type Ruleset = NonNullable<FunctionDocument["spec"]["ruleset"]>;
 
 const MARKER = "chainmail_";
 
@@ -17,10 +23,49 @@ export async function rulesetText(ruleset: Ruleset): Promise<string> {
 	try {
 		return await readFile(ruleset.file, "utf8");
 	} catch (error) {
+		const cause = (error as NodeJS.ErrnoException).code ?? String(error);
 		throw new Error(
-			`ruleset ${ruleset.file}: ${message(error)} (the file must be readable on the function's node)`,
+			`ruleset ${ruleset.file}: ${cause} (the file must be readable on the function's node)`,
 		);
 	}
+}
+
+/** Rejects where nft would not take it; changes nothing. */
+export async function checkRuleset(
+	ruleset: Ruleset,
+	netns?: string,
+): Promise<void> {
+	const text = await rulesetText(ruleset);
+	await explained(ruleset, () => checkText(transactionOf(text), netns));
+}
+
+/**
+ * Puts a ruleset in place; leaves alone what is in place already. Returns
+ * whether it changed something; rejects with the old one still in place.
+ */
+export async function ensureRuleset(
+	ruleset: Ruleset,
+	netns: string,
+): Promise<boolean> {
+	const text = await rulesetText(ruleset);
+	if ((await markerIn(netns)) === markerOf(text)) return false;
+	await explained(ruleset, () => applyRuleset(transactionOf(text), netns));
+	return true;
+}
+
+/** Removes a ruleset of ours; what the function made itself stays. */
+export async function dropRuleset(netns: string): Promise<void> {
+	if ((await markerIn(netns)) !== undefined)
+		await applyRuleset("flush ruleset\n", netns);
+}
+
+/** Marker of the ruleset in place. */
+export async function markerIn(netns: string): Promise<string | undefined> {
+	for (const { table } of await listRuleset(netns)) {
+		const { name } = (table ?? {}) as { name?: string };
+		if (name?.startsWith(MARKER)) return name;
+	}
+	return undefined;
 }
 
 /** Name of the empty table that marks this text as the one in place. */
@@ -28,32 +73,34 @@ export function markerOf(text: string): string {
 	return MARKER + createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/** Marker among table names, if a ruleset of ours is in place. */
-export function findMarker(tables: readonly string[]): string | undefined {
-	return tables.find((name) => name.startsWith(MARKER));
-}
-
 /**
- * The whole transaction. What the text may flush comes before the marker, and
+ * The whole transaction. The marker stands behind whatever the text flushes;
  * the text keeps its line numbers, so that nft's complaints point into it.
  */
-export function rulesetTransaction(text: string): string {
-	return `flush ruleset;${text}\ntable inet ${markerOf(text)} { comment "set by chainmail"; }\n`;
+export function transactionOf(text: string): string {
+	return `flush ruleset;${text}\ntable inet ${markerOf(text)} {\n}\n`;
 }
 
-/** nft's complaint in one line that names the place in the user's text. */
-export function rulesetError(stderr: string, ruleset: Ruleset): Error {
+async function explained(
+	ruleset: Ruleset,
+	work: () => Promise<void>,
+): Promise<void> {
+	try {
+		await work();
+	} catch (error) {
+		if (!(error instanceof KernelError)) throw error;
+		throw complaint(error.log ?? error.message, ruleset);
+	}
+}
+
+/** What nft says, in one line that names the place in the user's text. */
+export function complaint(said: string, ruleset: Ruleset): Error {
 	const source = "file" in ruleset ? ruleset.file : "text";
-	const first = stderr.split("\n").find((line) => line.includes("Error:"));
-	const found = /:(\d+):\d+-\d+: Error: (.*)$/.exec(first ?? "");
-	const detail = found
-		? `line ${found[1]}: ${found[2]}`
-		: (first ?? stderr.trim());
+	const first =
+		said.split("\n").find((line) => line.includes("Error:")) ?? said.trim();
+	const found = /:(\d+):\d+-\d+: Error: (.*)$/.exec(first);
+	const detail = found ? `line ${found[1]}: ${found[2]}` : first;
 	return new Error(
-		`ruleset ${source}: ${detail} (check it with \`nft -c -f\`; the ruleset before it stays)`,
+		`ruleset ${source}: ${detail} (try it with \`nft -c -f\`; nothing was changed)`,
 	);
-}
-
-function message(error: unknown): string {
-	return error instanceof Error ? error.message : String(error);
 }

@@ -1,0 +1,260 @@
+/**
+ * Runtime `process`: a function in a network namespace of its own, made of a
+ * ruleset, a program, both, or neither (a plain router or bridge).
+ */
+import { type FSWatcher, watch } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { listNetns, netnsExists } from "../../kernel/netns.js";
+import type { InstanceState } from "../../plan/state.js";
+import {
+	type InstanceName,
+	instanceKey,
+	namespaceName,
+	namespacePrefix,
+} from "../names.js";
+import type { Health, Notify, PortAttachments, Runtime } from "../runtime.js";
+import { type Argv, Command } from "./command.js";
+import { makePorts, openPorts, removeNetwork } from "./namespace.js";
+import {
+	checkRuleset,
+	dropRuleset,
+	ensureRuleset,
+	markerIn,
+	type Ruleset,
+} from "./ruleset.js";
+
+export interface ProcessRuntimeOptions {
+	/** First part of the names of namespaces. */
+	readonly prefix: string;
+	readonly node: string;
+	/** The node's network namespace; that of this process where absent. */
+	readonly netns?: string | undefined;
+	/** Keeps logs and the identity of programs, a directory an instance. */
+	readonly stateDir: string;
+	/** MTU of the ports in bytes. */
+	readonly mtu: () => number;
+	readonly notify: Notify;
+}
+
+/** Editors write a file in several steps. */
+const SETTLE_MS = 50;
+/** How often a ruleset that somebody removed by hand is put back. */
+const DRIFT_MS = 5000;
+
+interface Running {
+	spec: InstanceState["spec"];
+	command?: Command | undefined;
+	watch?: FSWatcher | undefined;
+	drift?: NodeJS.Timeout | undefined;
+	rulesetError?: string | undefined;
+	/** Ruleset changes of one instance come one after the other. */
+	queue: Promise<void>;
+}
+
+export class ProcessRuntime implements Runtime {
+	readonly #options: ProcessRuntimeOptions;
+	readonly #running = new Map<string, Running>();
+
+	constructor(options: ProcessRuntimeOptions) {
+		this.#options = options;
+	}
+
+	async check(instance: InstanceState): Promise<void> {
+		if (instance.spec.ruleset)
+			await checkRuleset(instance.spec.ruleset, this.#options.netns);
+	}
+
+	async ensure(instance: InstanceState): Promise<readonly PortAttachments[]> {
+		const key = instanceKey(instance);
+		const namespace = this.#namespace(instance);
+		const running = this.#running.get(key) ?? {
+			spec: instance.spec,
+			queue: Promise.resolve(),
+		};
+		this.#running.set(key, running);
+		running.spec = instance.spec;
+		const at = {
+			node: this.#options.netns,
+			namespace,
+			mtu: this.#options.mtu(),
+		};
+		const ports = await makePorts(at, instance);
+		/* Before anything comes up: a firewall without its rules lets all pass. */
+		await this.#ensureRuleset(instance, running, namespace);
+		const attachments = await openPorts(at, instance, ports);
+		await this.#ensureCommand(instance, running, namespace);
+		return attachments;
+	}
+
+	async remove(name: InstanceName): Promise<void> {
+		const running = this.#running.get(instanceKey(name));
+		this.#running.delete(instanceKey(name));
+		if (running) this.#release(running);
+		await running?.queue;
+		await running?.command?.stop();
+		await Command.purge(this.#directory(name));
+		await removeNetwork(this.#namespace(name));
+	}
+
+	health(name: InstanceName): Health | undefined {
+		const running = this.#running.get(instanceKey(name));
+		if (!running) return undefined;
+		const own: Health = running.command?.health() ?? {
+			state: "up",
+			reason: running.spec.ruleset ? "ruleset" : "namespace",
+			restarts: 0,
+		};
+		if (own.state === "down" || running.rulesetError === undefined) return own;
+		return {
+			...own,
+			reason: `${running.rulesetError}; the ruleset before it stays`,
+		};
+	}
+
+	close(): void {
+		for (const running of this.#running.values()) {
+			this.#release(running);
+			running.command?.close();
+		}
+		this.#running.clear();
+	}
+
+	/** Namespaces of this node that belong to none of these instances. */
+	orphans(wanted: readonly InstanceName[]): string[] {
+		const names = new Set(wanted.map((name) => this.#namespace(name)));
+		const prefix = namespacePrefix(this.#options.prefix, this.#options.node);
+		return listNetns().filter(
+			(name) => name.startsWith(prefix) && !names.has(name),
+		);
+	}
+
+	/** Removes a namespace that orphans() named, and the program in it. */
+	async removeOrphan(namespace: string): Promise<void> {
+		await Command.purge(join(this.#options.stateDir, namespace));
+		await removeNetwork(namespace);
+	}
+
+	#namespace(name: InstanceName): string {
+		return namespaceName(this.#options.prefix, this.#options.node, name);
+	}
+
+	#directory(name: InstanceName): string {
+		return join(this.#options.stateDir, this.#namespace(name));
+	}
+
+	#release(running: Running): void {
+		running.watch?.close();
+		running.watch = undefined;
+		clearInterval(running.drift);
+	}
+
+	async #ensureRuleset(
+		instance: InstanceState,
+		running: Running,
+		namespace: string,
+	): Promise<void> {
+		const { ruleset } = instance.spec;
+		this.#release(running);
+		await running.queue;
+		if (!ruleset) {
+			running.rulesetError = undefined;
+			await dropRuleset(namespace);
+			return;
+		}
+		/* The watch comes first, so that no change falls between the two. */
+		if ("file" in ruleset)
+			running.watch = this.#watchFile(instance, running, ruleset.file);
+		running.drift = setInterval(
+			() => this.#refresh(instance, running, "was removed; put back"),
+			DRIFT_MS,
+		).unref();
+		try {
+			await ensureRuleset(ruleset, namespace);
+			running.rulesetError = undefined;
+		} catch (error) {
+			/* Without one in place nothing would hold traffic back. */
+			if ((await markerIn(namespace)) === undefined) throw error;
+			this.#failed(instance, running, error);
+		}
+	}
+
+	/** The directory is watched: a file that is replaced has another inode. */
+	#watchFile(name: InstanceName, running: Running, file: string): FSWatcher {
+		let timer: NodeJS.Timeout | undefined;
+		const watcher = watch(dirname(file), (_, changed) => {
+			if (changed !== null && changed !== basename(file)) return;
+			clearTimeout(timer);
+			timer = setTimeout(
+				() => this.#refresh(name, running, `${file} is in place`),
+				SETTLE_MS,
+			);
+		});
+		watcher.on("error", (error) => this.#failed(name, running, error));
+		watcher.on("close", () => clearTimeout(timer));
+		return watcher;
+	}
+
+	#refresh(name: InstanceName, running: Running, done: string): void {
+		const { ruleset } = running.spec;
+		if (!ruleset) return;
+		running.queue = running.queue.then(() =>
+			this.#apply(name, running, ruleset, done),
+		);
+	}
+
+	async #apply(
+		name: InstanceName,
+		running: Running,
+		ruleset: Ruleset,
+		done: string,
+	): Promise<void> {
+		const namespace = this.#namespace(name);
+		if (
+			this.#running.get(instanceKey(name)) !== running ||
+			!netnsExists(namespace)
+		)
+			return;
+		try {
+			const changed = await ensureRuleset(ruleset, namespace);
+			running.rulesetError = undefined;
+			if (changed) this.#options.notify(name, "ruleset", `ruleset ${done}`);
+		} catch (error) {
+			this.#failed(name, running, error);
+		}
+	}
+
+	#failed(name: InstanceName, running: Running, error: unknown): void {
+		const message = error instanceof Error ? error.message : String(error);
+		if (running.rulesetError === message) return;
+		running.rulesetError = message;
+		this.#options.notify(name, "ruleset", message);
+	}
+
+	async #ensureCommand(
+		instance: InstanceState,
+		running: Running,
+		namespace: string,
+	): Promise<void> {
+		const [program, ...args] = instance.spec.command ?? [];
+		const argv: Argv | undefined =
+			program === undefined ? undefined : [program, ...args];
+		const { command } = running;
+		if (command && argv && command.argv.join("\0") === argv.join("\0")) return;
+		running.command = undefined;
+		await command?.stop();
+		if (!argv) {
+			await Command.purge(this.#directory(instance));
+			return;
+		}
+		running.command = await Command.open({
+			argv,
+			netns: namespace,
+			directory: this.#directory(instance),
+			env: {
+				CHAINMAIL_FUNCTION: instance.function,
+				CHAINMAIL_INSTANCE: instance.instance,
+			},
+			changed: (message) => this.#options.notify(instance, "process", message),
+		});
+	}
+}

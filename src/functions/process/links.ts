@@ -113,9 +113,9 @@ export function portRules(port: Pair, family: 4 | 6): RuleSpec[] {
 	});
 }
 
-/** Bridge of a port: `br`, `br2` … beside `inside`, `inside2` …. */
+/** Bridge of a port: `bridge`, `bridge2` … beside `inside`, `inside2` …. */
 export function bridgeName(port: Pair): string {
-	return port.inside.replace("inside", "br");
+	return port.inside.replace("inside", "bridge");
 }
 
 /** Two switch ports and nothing else: no spanning tree, nothing said by itself. */

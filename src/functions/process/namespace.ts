@@ -150,7 +150,7 @@ async function bridge(
 	);
 	const wanted = new Set(pairs.map((port) => plan.bridgeName(port)));
 	const stale = [...present].filter(
-		(name) => /^br[0-9]*$/.test(name) && !wanted.has(name),
+		(name) => /^bridge[0-9]*$/.test(name) && !wanted.has(name),
 	);
 	await ipBatch(
 		stale.map((name) => ["link", "del", "dev", name]),

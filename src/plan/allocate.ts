@@ -4,9 +4,13 @@
  * carry it.
  */
 
+/** Names with their numbers. */
+type Names = Readonly<Record<string, number>>;
+
 /** Numbers given to names, and those that were. */
 export interface Pool {
-	readonly used: Readonly<Record<string, number>>;
+	/** By group, then by name; the same name may stand in several groups. */
+	readonly used: Readonly<Record<string, Names>>;
 	/** Every number below has been given once. */
 	readonly next: number;
 	/** [number, revision in which its name went]. */
@@ -20,8 +24,8 @@ export interface Memory {
 	readonly tenants: Pool;
 	readonly nodes: Pool;
 	readonly policies: Pool;
-	/** Paths by their identity, one entry a direction. */
-	readonly spis: Pool;
+	/** Path pairs by their way and policy; pair n has SPIs 2n-1 and 2n. */
+	readonly pairs: Pool;
 	/** Ports by node. */
 	readonly ports: Readonly<Record<string, Pool>>;
 	/** What each rule set held, by node, tenant and side. */
@@ -42,7 +46,7 @@ export const NO_MEMORY: Memory = {
 	tenants: EMPTY,
 	nodes: EMPTY,
 	policies: EMPTY,
-	spis: EMPTY,
+	pairs: EMPTY,
 	ports: {},
 	ruleSets: {},
 	attached: {},
@@ -51,13 +55,26 @@ export const NO_MEMORY: Memory = {
 /** Revisions a freed number rests before another name may get it. */
 export const QUARANTINE = 12;
 
-/** Nothing is left to give; the message says what would help. */
-export class Exhausted extends Error {}
+/** Names as maps: much faster to look up than the JSON they also are. */
+const maps = new WeakMap<Names, ReadonlyMap<string, number>>();
+
+function mapOf(names: Names): ReadonlyMap<string, number> {
+	const map = maps.get(names) ?? new Map(Object.entries(names));
+	maps.set(names, map);
+	return map;
+}
+
+interface Group {
+	readonly before: ReadonlyMap<string, number>;
+	readonly now: Map<string, number>;
+	/** Names that were not there before. */
+	fresh: number;
+}
 
 /** Gives numbers during one plan: what is not asked for again is freed. */
 export class Allocator {
 	readonly #old: Pool;
-	readonly #used = new Map<string, number>();
+	readonly #groups = new Map<string, Group>();
 	readonly #rested: number[];
 	#next: number;
 
@@ -82,37 +99,76 @@ export class Allocator {
 			.sort((a, b) => b - a);
 	}
 
-	/** The name's number: its old one where it has one, else the lowest free. */
-	take(name: string): number {
-		const known = this.#used.get(name) ?? this.#old.used[name];
-		const id = known ?? this.#rested.pop() ?? this.#next;
+	/**
+	 * The name's number: its old one where it has one, else the lowest free.
+	 * Throws where none is left.
+	 */
+	take(name: string, group = ""): number {
+		const { before, now } = this.#group(group);
+		const known = before.get(name) ?? now.get(name);
+		if (known !== undefined) {
+			now.set(name, known);
+			return known;
+		}
+		const id = this.#rested.pop() ?? this.#next;
 		if (id > this.last) {
-			throw new Exhausted(
+			throw new Error(
 				`${this.what}: all ${this.last} are in use or resting (remove some, and try again after a few changes)`,
 			);
 		}
 		if (id === this.#next) {
 			this.#next++;
 		}
-		this.#used.set(name, id);
+		now.set(name, id);
+		this.#group(group).fresh++;
 		return id;
 	}
 
 	/** The pool for the next plan. */
 	finish(): Pool {
-		const taken = new Set(this.#used.values());
-		const gone = Object.entries(this.#old.used)
-			.filter(([name]) => !this.#used.has(name))
-			.map(([, id]) => [id, this.revision] as const);
-		const freed = this.#old.freed.filter(([id]) => !taken.has(id));
-		return {
-			used: Object.fromEntries(this.#used),
-			next: this.#next,
-			freed: [...freed, ...gone],
-		};
+		const used: Record<string, Names> = {};
+		const gone: (readonly [number, number])[] = [];
+		for (const name of Object.keys(this.#old.used)) {
+			this.#group(name);
+		}
+		for (const [name, group] of this.#groups) {
+			const left = group.before.size + group.fresh - group.now.size;
+			if (left === 0 && group.fresh === 0) {
+				used[name] = this.#old.used[name] ?? {};
+				continue;
+			}
+			for (const [member, id] of left > 0 ? group.before : []) {
+				if (!group.now.has(member)) {
+					gone.push([id, this.revision]);
+				}
+			}
+			if (group.now.size > 0) {
+				const names = Object.fromEntries(group.now);
+				maps.set(names, group.now);
+				used[name] = names;
+			}
+		}
+		const resting = new Set(this.#rested);
+		const freed = this.#old.freed.filter(
+			([id, since]) => resting.has(id) || !this.#hasRested(id, since),
+		);
+		return { used, next: this.#next, freed: [...freed, ...gone] };
+	}
+
+	#group(name: string): Group {
+		const known = this.#groups.get(name);
+		if (known) {
+			return known;
+		}
+		const before = mapOf(this.#old.used[name] ?? NONE);
+		const group = { before, now: new Map<string, number>(), fresh: 0 };
+		this.#groups.set(name, group);
+		return group;
 	}
 
 	#hasRested(id: number, since: number): boolean {
 		return this.revision - since >= QUARANTINE && !this.busy.has(id);
 	}
 }
+
+const NONE: Names = {};

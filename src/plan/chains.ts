@@ -12,9 +12,14 @@ import { MAX_FUNCTIONS } from "./path.js";
 /** A chain that can be served: every packet takes one of its combinations. */
 export interface Served {
 	readonly functions: readonly FunctionDocument[];
-	readonly combinations: readonly Combination[];
+	readonly combinations: readonly NamedCombination[];
 	/** Index of the combination for each slot of the flow hash. */
 	readonly slots: readonly number[];
+}
+
+export interface NamedCombination extends Combination {
+	/** Identity: its instances with their nodes, and how they are attached. */
+	readonly name: string;
 }
 
 /** Why it cannot be served. */
@@ -66,14 +71,21 @@ export class Chains {
 				cause: `no instance of function ${missing.name} is up, its packets drop (see why with: chainmail get functions)`,
 			};
 		}
-		const combinations = combine(usable);
-		const slots = maglev(
-			combinations.map(({ members, weight }) => ({
-				name: nameOf(members),
-				weight,
-			})),
+		const combinations = combine(usable).map((one) => ({
+			...one,
+			name: nameOf(one.members),
+		}));
+		const kinds = functions.map(
+			(one) => `${one.spec.attach}${rewrites(one) ? "*" : ""}`,
 		);
-		return { functions, combinations, slots };
+		return {
+			functions,
+			combinations: combinations.map((one) => ({
+				...one,
+				name: `${one.name} ${kinds.join()}`,
+			})),
+			slots: maglev(combinations),
+		};
 	}
 
 	#usable({ name, spec }: FunctionDocument): Candidate[] {

@@ -7,7 +7,7 @@ import type { Intent } from "../model/intent.js";
 import { Allocator, type Memory } from "./allocate.js";
 import { Chains } from "./chains.js";
 import { draftNodes } from "./nodes.js";
-import { PathTable } from "./paths.js";
+import { PathCache, PathTable, pairOf } from "./paths.js";
 import { type Places, placesOf } from "./places.js";
 import { Ports } from "./ports.js";
 import { type PlanProblem, Problems } from "./problem.js";
@@ -22,7 +22,8 @@ export const REVISIONS_PER_PLAN = 3;
 
 /** MAX_TENANTS and MAX_NODES in bpf/maps.h. */
 const LAST_ID = 4095;
-const LAST_SPI = 65_535;
+/** SPIs to 65535, the size of the path table, in pairs. */
+const LAST_PAIR = 32_767;
 /** Policies have 32 bits. */
 const LAST_POLICY = 0xffff_ffff;
 
@@ -75,16 +76,17 @@ export type Planner = (
 	health?: Health,
 ) => Planned;
 
-/** A planner that remembers compiled rules from plan to plan. */
+/** A planner that remembers compiled rules and laid paths from plan to plan. */
 export function createPlanner(): Planner {
 	const compiler = new RuleCompiler();
+	const cache = new PathCache();
 	return (intent, memory, health = {}) => {
 		compiler.begin();
-		return makePlan(intent, memory, health, compiler);
+		return makePlan(intent, memory, health, compiler, cache);
 	};
 }
 
-/** Plans once, without remembering compiled rules. */
+/** Plans once, without remembering anything but what it returns. */
 export function plan(
 	intent: Intent,
 	memory: Memory,
@@ -98,6 +100,7 @@ function makePlan(
 	memory: Memory,
 	health: Health,
 	compiler: RuleCompiler,
+	cache: PathCache,
 ): Planned {
 	const revision = memory.revision + REVISIONS_PER_PLAN;
 	const problems = new Problems();
@@ -105,17 +108,14 @@ function makePlan(
 		tenants: new Allocator("tenants", LAST_ID, memory.tenants, revision),
 		nodes: new Allocator("nodes", LAST_ID, memory.nodes, revision),
 		policies: new Allocator("policies", LAST_POLICY, memory.policies, revision),
-		spis: new Allocator(
+		pairs: new Allocator(
 			"service paths",
-			LAST_SPI,
-			memory.spis,
+			LAST_PAIR,
+			memory.pairs,
 			revision,
-			health.draining,
+			new Set([...(health.draining ?? [])].map(pairOf)),
 		),
 	};
-	for (const name of intent.nodes.keys()) {
-		ids.nodes.take(name);
-	}
 	const places = placesOf(intent);
 	const rules = compileRules(intent, places, compiler, problems);
 	const usage = new Usage(
@@ -128,18 +128,19 @@ function makePlan(
 	const chains = new Chains(intent, health.excluded ?? new Set());
 	const ports = new Ports(intent, memory.ports, revision);
 	usage.openPorts(intent, ports);
-	const paths = new PathTable(intent, ids.spis, ports, (node) =>
-		ids.nodes.take(node),
-	);
+	const nodeId = (name: string) => ids.nodes.take(name);
+	const tenantId = (name: string) => ids.tenants.take(name);
+	const numbers = [...intent.nodes.keys()].map(nodeId);
+	cache.begin(`${[...intent.nodes.keys()]} ${numbers}`);
+	const paths = new PathTable(intent, ids.pairs, ports, nodeId, cache);
 	const shared = exitsShared(intent, places, rules);
 	problems.add(...shared.problems);
 	const ruleSets = new RuleSets(memory.ruleSets, revision);
 	for (const [name, list] of rules) {
 		const at = places.get(name);
 		if (at) {
-			const tenantId = ids.tenants.take(name);
 			ruleSets.addTenant(
-				{ places: at, tenantId, rules: list },
+				{ places: at, tenantId: tenantId(name), rules: list },
 				{ chains, paths, usage, shared, problems },
 				(policy) => ids.policies.take(policy),
 			);
@@ -148,8 +149,8 @@ function makePlan(
 	const states = draftNodes({
 		intent,
 		revision,
-		tenantId: (name) => ids.tenants.take(name),
-		nodeId: (name) => ids.nodes.take(name),
+		tenantId,
+		nodeId,
 		paths,
 		ports,
 		ruleSets,
@@ -166,7 +167,7 @@ function makePlan(
 			tenants: ids.tenants.finish(),
 			nodes: ids.nodes.finish(),
 			policies: ids.policies.finish(),
-			spis: ids.spis.finish(),
+			pairs: ids.pairs.finish(),
 			ports: ports.finish(),
 			ruleSets: ruleSets.finish(),
 			attached: usage.attached,

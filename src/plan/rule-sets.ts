@@ -4,7 +4,7 @@
  */
 import type { RuleSetMemory } from "./allocate.js";
 import type { Chains } from "./chains.js";
-import type { PathTable } from "./paths.js";
+import type { Leg, PathTable } from "./paths.js";
 import type { Places } from "./places.js";
 import type { Problems } from "./problem.js";
 import { digest, type Keys, type TenantRule } from "./rules.js";
@@ -35,7 +35,7 @@ interface Entry {
 	readonly side: "access" | "exit";
 	readonly ingress: string;
 	/** Absent: nowhere, chains drop; `why` says it where it is worth a word. */
-	readonly egress?: string | undefined;
+	readonly leg?: Leg | undefined;
 	readonly why?: string;
 }
 
@@ -53,7 +53,7 @@ export class RuleSets {
 		deciders: Deciders,
 		policyId: (policy: string) => number,
 	): void {
-		for (const entry of entriesOf(tenant.places, deciders.shared)) {
+		for (const entry of entriesOf(tenant, deciders.shared)) {
 			this.#add(tenant, entry, deciders, policyId);
 		}
 	}
@@ -90,7 +90,7 @@ export class RuleSets {
 				rank: here.length - index,
 				keep: rule.policy.spec.onChange === "keep",
 				keys: rule[side].keys,
-				action: decide(rule, places, tenantId, entry, deciders),
+				action: decide(rule, places, entry, deciders),
 			};
 			content.push(
 				`${state.policyId} ${state.keep} ${rule[side].digest} ${JSON.stringify(state.action)}`,
@@ -108,25 +108,33 @@ export class RuleSets {
 	}
 }
 
-function entriesOf(places: Places, shared: SharedExits): Entry[] {
-	const { access, exit, tenant } = places;
-	const entries: Entry[] = access.map((ingress) => ({
-		side: "access",
+function entriesOf(
+	{ places, tenantId }: TenantRules,
+	shared: SharedExits,
+): Entry[] {
+	const { access, exit } = places;
+	const tenant = places.tenant.name;
+	const entry = (
+		side: "access" | "exit",
+		ingress: string,
+		egress: string | undefined,
+	): Entry => ({
+		side,
 		ingress,
-		egress: exit,
-	}));
-	if (exit !== undefined && !shared.unreachable.has(tenant.name)) {
-		entries.push({
-			side: "exit",
-			ingress: exit,
-			...(access.length === 1
-				? { egress: access[0] }
-				: {
-						why: `connections from outside to tenant ${tenant.name} drop, because its users may be at any of nodes ${access.join(", ")} (replies pass; for connections from outside give the tenant one access node)`,
-					}),
-		});
+		leg:
+			egress === undefined
+				? undefined
+				: { tenant, tenantId, side, ingress, egress },
+	});
+	const entries = access.map((ingress) => entry("access", ingress, exit));
+	if (exit === undefined || shared.unreachable.has(tenant)) {
+		return entries;
 	}
-	return entries;
+	if (access.length === 1) {
+		return [...entries, entry("exit", exit, access[0])];
+	}
+	const why = `connections from outside to tenant ${tenant} drop, because its users may be at any of nodes ${access.join(", ")} (replies pass; for connections from outside give the tenant one access node)`;
+	return [...entries, { ...entry("exit", exit, undefined), why }];
 }
 
 const DROP: RuleAction = { kind: "drop" };
@@ -134,14 +142,13 @@ const DROP: RuleAction = { kind: "drop" };
 function decide(
 	{ policy, action, fromOutside }: TenantRule,
 	{ tenant }: Places,
-	tenantId: number,
-	{ side, ingress, egress, why }: Entry,
+	{ leg, why }: Entry,
 	{ chains, paths, usage, shared, problems }: Deciders,
 ): RuleAction {
 	if (action.kind !== "chain") {
 		return action;
 	}
-	if (egress === undefined) {
+	if (leg === undefined) {
 		if (why !== undefined && fromOutside) {
 			problems.policy(policy.name, "warning", why);
 		}
@@ -158,16 +165,8 @@ function decide(
 	) {
 		return DROP;
 	}
-	const leg = {
-		policy: policy.name,
-		tenant: tenant.name,
-		tenantId,
-		side,
-		ingress,
-		egress,
-	};
 	try {
-		return { kind: "chain", slots: paths.lay(leg, served) };
+		return { kind: "chain", slots: paths.lay(policy.name, leg, served) };
 	} catch (error) {
 		const cause = error instanceof Error ? error.message : String(error);
 		problems.policy(policy.name, "error", cause);

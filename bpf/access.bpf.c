@@ -11,26 +11,20 @@ INLINE __u32 packet_size(struct __sk_buff *skb, const struct packet *p)
 	return skb->gso_size ? skb->gso_size + p->l4 - p->l3 + p->l4_len : p->ip_len;
 }
 
-FRAME int fit_path(struct __sk_buff *skb, struct packet *p, __u32 spi)
+/* Answers a packet that the path cannot carry, out of where it came from. */
+COLD int refuse_size(struct __sk_buff *skb, struct packet *p, __u32 mtu)
 {
-	struct path *path = find_path(spi);
 	struct ethhdr *eth;
 	struct ethhdr was;
 
-	if (!path || !p)
-		return TC_ACT_OK;
-	if (p->flags & PKT_TCP_SYN && !(p->flags & PKT_FRAGMENT_LATER))
-		clamp_mss(skb, p, path->mtu);
-	if (packet_size(skb, p) <= path->mtu)
-		return TC_ACT_OK;
-	if (untag(skb, p))
-		return drop(skb, p, DROP_RESOURCES, spi);
+	if (!p || untag(skb, p))
+		return drop(skb, p, DROP_RESOURCES, 0);
 	eth = (void *)(long)skb->data;
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
-		return drop(skb, p, DROP_TRUNCATED, spi);
+		return drop(skb, p, DROP_TRUNCATED, 0);
 	was = *eth;
 	set_ethernet(skb, was.h_source, was.h_dest, ethertype(p));
-	return send_too_big(skb, p, path->mtu, skb->ifindex, 0);
+	return send_too_big(skb, p, mtu, skb->ifindex, 0);
 }
 
 SEC("tc")
@@ -41,6 +35,7 @@ int access(struct __sk_buff *skb)
 	__be16 proto = parse_ethernet(skb, &p);
 	struct iface_key key = { skb->ifindex, p.vlan };
 	struct iface *iface = bpf_map_lookup_elem(&ifaces, &key);
+	struct path *path;
 	int verdict;
 
 	if (!iface || skb->pkt_type != 0 /* PACKET_HOST */)
@@ -56,10 +51,14 @@ int access(struct __sk_buff *skb)
 	if (at.spi == SPI_PASS)
 		return TC_ACT_OK;
 	p.key.t.dscp = 0;
-	verdict = fit_path(skb, &p, at.spi);
-	if (verdict != TC_ACT_OK)
-		return verdict;
-	return forward(skb, &p, &at);
+	path = find_path(at.spi);
+	if (!path)
+		return drop(skb, &p, DROP_NO_PATH, at.spi);
+	if (p.flags & PKT_TCP_SYN)
+		clamp_mss(skb, &p, path->mtu);
+	if (packet_size(skb, &p) > path->mtu)
+		return refuse_size(skb, &p, path->mtu);
+	return forward(skb, &p, path, &at);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -75,6 +75,7 @@ int port(struct __sk_buff *skb)
 	__be16 proto = parse_ethernet(skb, &p);
 	__u32 ifindex = skb->ifindex;
 	struct port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct path *path;
 	int verdict;
 
 	if (!port)
@@ -94,7 +95,10 @@ int port(struct __sk_buff *skb)
 	if (verdict)
 		return drop(skb, &p, verdict, 0);
 	count(&port_counters, port->id * 4 + port->side * 2 + 1, skb->len);
-	return forward(skb, &p, &at);
+	path = find_path(at.spi);
+	if (!path)
+		return drop(skb, &p, DROP_NO_PATH, at.spi);
+	return forward(skb, &p, path, &at);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -132,6 +132,7 @@ int underlay(struct __sk_buff *skb)
 	struct packet p = {};
 	__u32 zero = 0;
 	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
+	struct path *path;
 	struct hop *transit;
 	struct outer *o;
 	int err;
@@ -168,7 +169,10 @@ int underlay(struct __sk_buff *skb)
 	err = parse_ip(skb, &p, d.proto, UNDERLAY_SCOPE(d.at.spi));
 	if (err)
 		return drop(skb, &p, err == PARSE_NOT_IP ? DROP_NEXT_PROTOCOL : err, d.at.spi);
-	return forward(skb, &p, &d.at);
+	path = find_path(d.at.spi);
+	if (!path)
+		return drop(skb, &p, DROP_NO_PATH, d.at.spi);
+	return forward(skb, &p, path, &d.at);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

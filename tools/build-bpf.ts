@@ -19,7 +19,7 @@ const FLAGS = ["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror"];
 const SOURCES = [
 	{ from: "bpf", to: "dist/bpf" },
 	{ from: "test/kernel", to: "dist/test/kernel" },
-	{ from: "test/bpf", to: "dist/test/bpf" },
+	{ from: "bench/bpf", to: "dist/bench/bpf" },
 ];
 
 /** Newest clang in PATH: `clang-14`, `clang-16`, … or plain `clang`. */

@@ -16,11 +16,15 @@ INLINE struct path *find_path(__u32 spi)
 	return path && path->flags & PATH_PRESENT ? path : 0;
 }
 
+/*
+ * A flow stays on one CPU but for moments: its counters are not atomic, which
+ * would cost as much as a look-up. Those of hops and ports are exact.
+ */
 INLINE void flow_touch(struct __sk_buff *skb, struct flow *f)
 {
-	f->last_seen_ns = bpf_ktime_get_ns();
-	__sync_fetch_and_add(&f->packets, 1);
-	__sync_fetch_and_add(&f->bytes, skb->len);
+	f->last_seen_ns = now_ns();
+	f->packets++;
+	f->bytes += skb->len;
 }
 
 /* A user may have moved: replies follow the newest place its packets came from. */
@@ -68,7 +72,7 @@ COLD int learn_pass(const struct packet *p, __u32 tenant)
 
 	if (!p)
 		return 0;
-	f.first_seen_ns = f.last_seen_ns = bpf_ktime_get_ns();
+	f.first_seen_ns = f.last_seen_ns = now_ns();
 	tuple_reverse(&back.t, &p->key.t);
 	return bpf_map_update_elem(&flows, &back, &f, BPF_NOEXIST);
 }
@@ -121,7 +125,7 @@ COLD int classify_miss(struct __sk_buff *skb, struct packet *p, const struct ifa
 	f.generation = set->generation;
 	f.policy = r ? r->policy : 0;
 	f.tenant = tenant;
-	f.first_seen_ns = old ? old->first_seen_ns : bpf_ktime_get_ns();
+	f.first_seen_ns = old ? old->first_seen_ns : now_ns();
 	f.packets = old ? old->packets : 0;
 	f.bytes = old ? old->bytes : 0;
 	flow_follow(skb, p, &f);

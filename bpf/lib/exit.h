@@ -47,7 +47,7 @@ FRAME int learn_reverse(const struct packet *p, const struct path *path, __u32 s
 {
 	struct flow_key back = { .scope = scope };
 	struct flow f = {}, *old;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = now_ns();
 
 	if (!p || !path)
 		return DROP_RESOURCES;

@@ -12,7 +12,7 @@
 INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct hop *hop,
 			const struct path *path, const struct place *at)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = now_ns();
 	struct state *s;
 
 	p->key.scope = PORT_SCOPE(hop->port, hop->side);
@@ -59,14 +59,11 @@ INLINE struct hop *next_hop(struct __sk_buff *skb, const struct path *path, stru
 	return hop;
 }
 
-INLINE int forward(struct __sk_buff *skb, struct packet *p, struct place *at)
+INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *path, struct place *at)
 {
-	struct path *path = find_path(at->spi);
 	struct hop *hop;
 	int err;
 
-	if (!path)
-		return drop(skb, p, DROP_NO_PATH, at->spi);
 	if (untag(skb, p))
 		return drop(skb, p, DROP_RESOURCES, at->spi);
 	hop = next_hop(skb, path, at, &err);

@@ -10,6 +10,7 @@
 #include <linux/tcp.h>
 
 #define EXTENSION_HEADERS_MAX 6
+#define HEADERS_MAX 160
 
 /* Not a drop reason: no IP, so none of our business. */
 #define PARSE_NOT_IP (-1)
@@ -290,11 +291,14 @@ INLINE int parse_ip(struct __sk_buff *skb, struct packet *p, __be16 proto, __u32
 	void *data, *data_end;
 	int err;
 
-	/* Headers of a GSO packet may sit in a page fragment. */
-	if ((void *)(long)skb->data + p->l3 + 60 + 20 > (void *)(long)skb->data_end)
-		bpf_skb_pull_data(skb, skb->len < 160 ? skb->len : 160);
 	data = (void *)(long)skb->data;
 	data_end = (void *)(long)skb->data_end;
+	/* Headers may sit in a page fragment. */
+	if (data + HEADERS_MAX > data_end && skb->len > data_end - data) {
+		bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX);
+		data = (void *)(long)skb->data;
+		data_end = (void *)(long)skb->data_end;
+	}
 	p->key.scope = scope;
 	if (proto == bpf_htons(ETH_P_IP))
 		err = parse_v4(p, data, data_end);

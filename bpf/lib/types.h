@@ -56,3 +56,9 @@ struct place {
 	__u8 si;
 	__u8 ttl;
 };
+
+/* Monotonic, to the timer tick: enough for ages, and a tenth of the exact cost. */
+INLINE __u64 now_ns(void)
+{
+	return bpf_ktime_get_coarse_ns();
+}

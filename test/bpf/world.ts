@@ -53,7 +53,7 @@ export function mac(n: number): string {
 
 /** Each test file has one; it lives as long as the process. */
 export class World {
-	readonly #pinRoot: string;
+	readonly pinRoot: string;
 	readonly #objects: Record<ProgramName, BpfObject>;
 	readonly #interfaces = new Map<string, { ifindex: number; mac: string }>();
 	readonly maps;
@@ -62,7 +62,7 @@ export class World {
 		pinRoot: string,
 		mapSizes: Readonly<Record<string, number>>,
 	) {
-		this.#pinRoot = pinRoot;
+		this.pinRoot = pinRoot;
 		mkdirSync(pinRoot, { recursive: true });
 		const open = (name: ProgramName) =>
 			BpfObject.open(join(root, "dist/bpf", `${name}.bpf.o`), {
@@ -209,7 +209,7 @@ export class World {
 	close(): void {
 		for (const object of Object.values(this.#objects)) object.close();
 		for (const map of Object.values(this.maps)) map.close();
-		rmSync(this.#pinRoot, { recursive: true, force: true });
+		rmSync(this.pinRoot, { recursive: true, force: true });
 	}
 
 	#drops(): number[] {
@@ -269,16 +269,13 @@ export function functionMac(port: string): string {
 	return `02:00:00:00:0${side}:${port.slice(1, -1).padStart(2, "0")}`;
 }
 
-let isolated = false;
-
+/** The namespace of an earlier world ends here: nothing else refers to it. */
 function isolate(): void {
-	if (isolated) return;
 	const unshare = koffi.load("libc.so.6").func("int unshare(int flags)") as (
 		flags: number,
 	) => number;
 	if (unshare(CLONE_NEWNET) !== 0)
 		throw new Error("unshare network namespace: refused (run as root)");
-	isolated = true;
 	/* /proc/sys/net is that of the thread that writes. */
 	for (const file of ["ipv4/ip_forward", "ipv6/conf/all/forwarding"])
 		writeFileSync(`/proc/sys/net/${file}`, "1");

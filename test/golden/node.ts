@@ -113,7 +113,7 @@ const paths: PathState[] = [
 ].flat();
 
 const NONE = "0".repeat(32);
-const ANY: MaskedKey = {
+export const ANY: MaskedKey = {
 	family: 0,
 	src: NONE,
 	srcMask: NONE,

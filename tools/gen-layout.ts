@@ -275,14 +275,19 @@ function formatted(text: string): string {
 	);
 }
 
-function main(check: boolean): void {
-	const target = join(root, "src/kernel/layout.gen.ts");
-	const wanted = formatted(
+/** What the committed file should hold. */
+export function wantedLayout(): string {
+	return formatted(
 		layoutText(
 			join(root, "dist/bpf/layout.bpf.o"),
 			readFileSync(join(root, "bpf/maps.h"), "utf8"),
 		),
 	);
+}
+
+function main(check: boolean): void {
+	const target = join(root, "src/kernel/layout.gen.ts");
+	const wanted = wantedLayout();
 	if (!check) {
 		writeFileSync(target, wanted);
 		return;

@@ -57,8 +57,3 @@ export function check(operation: string, result: number, fix?: string): number {
 }
 
 export const { ENOENT, EEXIST, ENOSPC, EINVAL, EINTR } = constants.errno;
-
-/** Whether a kernel says that it lacks an operation. */
-export function unsupported(result: number): boolean {
-	return [ENOTSUPP, constants.errno.EOPNOTSUPP, EINVAL].includes(-result);
-}

@@ -234,9 +234,17 @@ export async function deleteLink(
 	name: string,
 	netns?: Netns,
 ): Promise<boolean> {
-	if ((await linkOf(name, netns)) === undefined) return false;
-	await ipBatch([["link", "del", "dev", name]], netns);
-	return true;
+	try {
+		await ipBatch([["link", "del", "dev", interfaceName(name)]], netns);
+		return true;
+	} catch (error) {
+		if (
+			error instanceof KernelError &&
+			/Cannot find device/.test(error.message)
+		)
+			return false;
+		throw error;
+	}
 }
 
 /** Adds `address/length` to an interface unless it is there. No duplicate address detection. */

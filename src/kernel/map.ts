@@ -11,7 +11,6 @@ import {
 	ENOSPC,
 	KernelError,
 	systemError,
-	unsupported,
 } from "./error.js";
 import { mapInfo } from "./info.js";
 import { libbpf } from "./libbpf.js";
@@ -55,6 +54,7 @@ export class BpfMap<K, V> {
 	/** Bytes of one value of one CPU, and of a whole entry's value. */
 	readonly #slot: number;
 	readonly #stride: number;
+	#closed = false;
 
 	/** `fd` stays the caller's, or the object's it comes from. */
 	constructor(
@@ -91,9 +91,10 @@ export class BpfMap<K, V> {
 		);
 	}
 
-	/** Ends a map that open() returned. */
+	/** Gives up the descriptor of a map that open() or createMap() returned. */
 	close(): void {
-		closeSync(this.fd);
+		if (!this.#closed) closeSync(this.fd);
+		this.#closed = true;
 	}
 
 	/** Number of entries the map can hold. */
@@ -129,7 +130,7 @@ export class BpfMap<K, V> {
 
 	/**
 	 * All entries. Entries that come or go meanwhile may be seen or not; every
-	 * other one is seen once (by kernels without batches: at least once).
+	 * other one is seen, and once unless it is an LPM trie that changes meanwhile.
 	 */
 	*entries(): Generator<[K, V]> {
 		const { key } = this.definition;
@@ -152,16 +153,16 @@ export class BpfMap<K, V> {
 				room *= 2;
 				continue;
 			}
-			if (result === -EINTR || (from === null && unsupported(result)))
-				return yield* this.#walk();
-			if (result < 0 && result !== -ENOENT) throw this.#error("read", result);
+			if (result < 0 && result !== -ENOENT && result !== -EINTR)
+				throw this.#error("read", result);
 			for (let i = 0; i < (count[0] ?? 0); i++)
 				yield [
 					key.decode(keys, i * key.size),
 					this.#read(values, i * this.#stride),
 				];
 			if (result === -ENOENT) return;
-			from = to;
+			/* EINTR: a key vanished meanwhile; what was read until then counts. */
+			if ((count[0] ?? 0) > 0) from = to;
 		}
 	}
 
@@ -206,9 +207,7 @@ export class BpfMap<K, V> {
 			});
 			const count = new Uint32Array([part.length]);
 			const result = this.#lib.updateBatch(this.fd, keys, values, count, null);
-			if (result >= 0) continue;
-			if (!unsupported(result)) throw this.#error("update", result);
-			for (const [k, v] of part) this.set(k, v);
+			if (result < 0) throw this.#error("update", result);
 		}
 	}
 
@@ -230,11 +229,7 @@ export class BpfMap<K, V> {
 					null,
 				);
 				if (result >= 0) break;
-				if (result !== -ENOENT) {
-					if (!unsupported(result)) throw this.#error("delete", result);
-					for (const k of part.slice(start)) this.delete(k);
-					break;
-				}
+				if (result !== -ENOENT) throw this.#error("delete", result);
 				start += (count[0] ?? 0) + 1;
 			}
 		}
@@ -243,20 +238,6 @@ export class BpfMap<K, V> {
 	/** Deletes every entry of a map that is no array. */
 	clear(): void {
 		this.deleteBatch(Array.from(this.entries(), ([key]) => key));
-	}
-
-	/** One key after the other; starts anew where a key vanished under it. */
-	*#walk(): Generator<[K, V]> {
-		const { key } = this.definition;
-		const next = Buffer.alloc(key.size);
-		for (let from: Buffer | null = null; ; from = Buffer.from(next)) {
-			const result = this.#lib.nextKey(this.fd, from, next);
-			if (result === -ENOENT) return;
-			if (result < 0) throw this.#error("read", result);
-			const decoded = key.decode(next);
-			const value = this.get(decoded);
-			if (value !== undefined) yield [decoded, value];
-		}
 	}
 
 	#read(buffer: Buffer, offset: number): V {

@@ -23,14 +23,14 @@ const send: (
 	length: number,
 	flags: number,
 ) => number | bigint = libc.func(
-	"ssize_t send(int fd, void *frame, size_t length, int flags)",
+	"intptr_t send(int fd, void *frame, size_t length, int flags)",
 );
 const nameToIndex: (name: string) => number = libc.func(
 	"unsigned int if_nametoindex(const char *name)",
 );
 
 export class RawSocket {
-	readonly #fd: number;
+	#fd: number;
 
 	/** Opens a socket that only sends: it never receives a packet. */
 	constructor(
@@ -80,6 +80,7 @@ export class RawSocket {
 	}
 
 	close(): void {
-		closeSync(this.#fd);
+		if (this.#fd >= 0) closeSync(this.#fd);
+		this.#fd = -1;
 	}
 }

@@ -1,0 +1,142 @@
+/** Invariant 4: whose ports, instances and exits a tenant's packets reach. */
+import type { Findings } from "./invariants.js";
+import { overlaps, prefixRange, type Range } from "./prefix.js";
+import { type Network, type NodeIndex, walk } from "./walk.js";
+
+export function checkIsolation(network: Network, findings: Findings): void {
+	for (const node of network.nodes.values()) {
+		checkPorts(node, findings);
+		checkExits(node, findings);
+	}
+	checkSharedExits(network, findings);
+}
+
+/** A port serves one tenant, a bound port one path pair, an instance no two that overlap. */
+function checkPorts(node: NodeIndex, findings: Findings): void {
+	const ranges = rangesOf(node);
+	const byInstance = new Map<string, Map<number, string>>();
+	const byPort = new Map<number, number>();
+	for (const path of node.paths.values()) {
+		for (const [hop, entry] of path.hops.entries()) {
+			const at = entry && "port" in entry ? node.ports.get(entry.port) : null;
+			if (!at) {
+				continue;
+			}
+			const place = { spi: path.spi, hop, node: node.state.node };
+			const add = (cause: string) => findings.add(4, path.policy, place, cause);
+			const owner = byPort.get(at.port.id) ?? path.tenantId;
+			byPort.set(at.port.id, owner);
+			if (owner !== path.tenantId) {
+				add(`port ${at.port.id} also serves tenant ${owner}`);
+			}
+			const { boundSpi } = at.port;
+			const forward = path.direction === "forward" ? path.spi : path.reverseSpi;
+			if (boundSpi !== undefined && boundSpi !== forward) {
+				add(`port ${at.port.id} is bound to path ${boundSpi}`);
+			}
+			const name = `${at.instance.function}/${at.instance.instance}`;
+			const users = byInstance.get(name) ?? new Map<number, string>();
+			byInstance.set(name, users.set(path.tenantId, path.policy));
+			if (users.size > 1) {
+				for (const other of users.keys()) {
+					if (other !== path.tenantId && meet(ranges, other, path.tenantId)) {
+						add(
+							`instance ${name} also serves tenant ${other}, whose subnets overlap`,
+						);
+					}
+				}
+			}
+		}
+	}
+}
+
+/** A path ends where its tenant has an interface, or a shared exit is. */
+function checkExits(node: NodeIndex, findings: Findings): void {
+	const owners = new Set(
+		node.state.interfaces.flatMap(({ role, tenantId }) =>
+			role === "underlay" || (role === "access" && tenantId === 0)
+				? []
+				: [tenantId],
+		),
+	);
+	for (const path of node.paths.values()) {
+		const hop = path.hops.findIndex((entry) => entry?.kind === "exit");
+		if (hop >= 0 && !owners.has(0) && !owners.has(path.tenantId)) {
+			findings.add(
+				4,
+				path.policy,
+				{ spi: path.spi, hop, node: node.state.node },
+				`node ${node.state.node} has no interface that tenant ${path.tenantId} may leave by`,
+			);
+		}
+	}
+}
+
+/** Two that overlap do not leave a shared exit with their own addresses. */
+function checkSharedExits(network: Network, findings: Findings): void {
+	const leaving = new Map<
+		string,
+		Map<number, { policy: string; spi: number }>
+	>();
+	for (const node of network.nodes.values()) {
+		for (const set of node.state.ruleSets) {
+			if (set.side !== "access") {
+				continue;
+			}
+			for (const { action, policy } of set.rules) {
+				const spis = action.kind === "chain" ? new Set(action.slots) : [];
+				for (const spi of spis) {
+					const { decisions } = walk(network, spi, node.state.node);
+					const exit = decisions.at(-1);
+					const rewritten = decisions.some(
+						({ instance }) =>
+							instance?.spec.rewrites && instance.attach !== "tap",
+					);
+					if (exit?.hop.kind !== "exit" || rewritten) {
+						continue;
+					}
+					const at = network.nodes.get(exit.node);
+					const own = at?.state.interfaces.some(
+						(one) => one.role === "exit" && one.tenantId === set.tenantId,
+					);
+					if (!own) {
+						const list = leaving.get(exit.node) ?? new Map();
+						leaving.set(exit.node, list.set(set.tenantId, { policy, spi }));
+					}
+				}
+			}
+		}
+	}
+	for (const [name, tenants] of leaving) {
+		const node = network.nodes.get(name);
+		const ranges = node ? rangesOf(node) : new Map<number, Range[]>();
+		const ids = [...tenants.keys()];
+		for (const [index, a] of ids.entries()) {
+			for (const b of ids.slice(index + 1)) {
+				const { policy = "", spi = 0 } = tenants.get(b) ?? {};
+				if (meet(ranges, a, b)) {
+					findings.add(
+						4,
+						policy,
+						{ spi, node: name },
+						`tenants ${a} and ${b} leave by the shared exit of node ${name} with overlapping addresses`,
+					);
+				}
+			}
+		}
+	}
+}
+
+function rangesOf({ state }: NodeIndex): Map<number, Range[]> {
+	return new Map(
+		state.tenants.map((one) => [one.id, one.subnets.map(prefixRange)]),
+	);
+}
+
+function meet(
+	ranges: ReadonlyMap<number, readonly Range[]>,
+	a: number,
+	b: number,
+): boolean {
+	return overlaps(ranges.get(a) ?? [], ranges.get(b) ?? []);
+}

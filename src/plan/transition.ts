@@ -1,0 +1,141 @@
+/**
+ * From one plan to the next without losing a packet, in three states of every
+ * node: make (both plans' paths, old rules), switch (both, new rules), break
+ * (new only, once the old paths are drained). Every node must hold a stage
+ * before any gets the next one.
+ */
+import { REVISIONS_PER_PLAN } from "./plan.js";
+import type { InstanceState, NodeState, PathState } from "./state.js";
+
+export type States = ReadonlyMap<string, NodeState>;
+
+export interface Transition {
+	readonly make: States;
+	readonly switch: States;
+	/** Nodes that are no longer declared are here once more, empty. */
+	readonly break: States;
+}
+
+/**
+ * @param old what the nodes run now: a plan, or the switch stage of a change
+ *   whose old paths still drain
+ * @param drained SPIs that drained since: not carried along any more
+ */
+export function transition(
+	old: States,
+	next: States,
+	drained: ReadonlySet<number> = new Set(),
+): Transition {
+	const revision = Math.max(...[...next.values()].map((one) => one.revision));
+	const names = [...new Set([...old.keys(), ...next.keys()])].sort();
+	const stages = names.map((name) => {
+		const to = next.get(name) ?? emptied(old.get(name), revision);
+		const from = old.get(name) ?? { ...to, ...NOTHING };
+		return { name, ...stagesOf(from, to, drained) };
+	});
+	const stage = (which: "make" | "switch" | "break") =>
+		new Map(stages.map((one) => [one.name, one[which]]));
+	return {
+		make: stage("make"),
+		switch: stage("switch"),
+		break: stage("break"),
+	};
+}
+
+const NOTHING = {
+	tenants: [],
+	interfaces: [],
+	peers: [],
+	instances: [],
+	paths: [],
+	ruleSets: [],
+} as const;
+
+function emptied(old: NodeState | undefined, revision: number): NodeState {
+	if (!old) {
+		throw new Error("transition: node is in neither plan");
+	}
+	return { ...old, ...NOTHING, revision };
+}
+
+function stagesOf(
+	from: NodeState,
+	to: NodeState,
+	drained: ReadonlySet<number>,
+): { make: NodeState; switch: NodeState; break: NodeState } {
+	const kept = from.paths.filter(
+		(path) => path.active || !drained.has(path.spi),
+	);
+	const both = {
+		...to,
+		peers: merge(from.peers, to.peers, (peer) => peer.nodeId),
+		instances: mergeInstances(from.instances, to.instances),
+	};
+	const idOf = (tenant: { readonly id: number }) => tenant.id;
+	const nameOf = (one: { readonly name: string; readonly vlan: number }) =>
+		`${one.name} ${one.vlan}`;
+	return {
+		make: {
+			...both,
+			revision: to.revision - REVISIONS_PER_PLAN + 1,
+			tenants: merge(to.tenants, from.tenants, idOf),
+			/* Users' interfaces come with their rules: nobody passes unjudged. */
+			interfaces: merge(
+				to.interfaces.filter((one) => one.role !== "access"),
+				from.interfaces,
+				nameOf,
+			),
+			paths: bySpi(merge(kept, to.paths, (path) => path.spi)),
+			ruleSets: from.ruleSets,
+		},
+		switch: {
+			...both,
+			revision: to.revision - REVISIONS_PER_PLAN + 2,
+			tenants: merge(from.tenants, to.tenants, idOf),
+			interfaces: merge(
+				from.interfaces.filter((one) => one.role !== "access"),
+				to.interfaces,
+				nameOf,
+			),
+			paths: bySpi(
+				merge(
+					kept.map((path) => (path.active ? { ...path, active: false } : path)),
+					to.paths,
+					(path) => path.spi,
+				),
+			),
+		},
+		break: to,
+	};
+}
+
+/** Both lists; where a key is in both, the second list's entry. */
+function merge<T, K>(
+	first: readonly T[],
+	second: readonly T[],
+	key: (entry: T) => K,
+): T[] {
+	const over = new Set(second.map(key));
+	return [...first.filter((entry) => !over.has(key(entry))), ...second];
+}
+
+function mergeInstances(
+	old: readonly InstanceState[],
+	next: readonly InstanceState[],
+): InstanceState[] {
+	const nameOf = (one: InstanceState) => `${one.function}/${one.instance}`;
+	const before = new Map(old.map((one) => [nameOf(one), one]));
+	const merged = next.map((one) => ({
+		...one,
+		ports: merge(
+			before.get(nameOf(one))?.ports ?? [],
+			one.ports,
+			(port) => port.id,
+		).sort((a, b) => a.id - b.id),
+	}));
+	return merge(old, merged, nameOf);
+}
+
+function bySpi(paths: PathState[]): PathState[] {
+	return paths.sort((a, b) => a.spi - b.spi);
+}

@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { constants } from "node:os";
 import * as koffi from "koffi";
 import { withNetns } from "./enter.js";
 import { KernelError, systemError } from "./error.js";
@@ -137,7 +136,7 @@ export interface SpawnOptions {
 	/** Both outputs are appended there; made with mode 0600. */
 	readonly logFile: string;
 	readonly cwd?: string;
-	/** Added to our environment. */
+	/** Its whole environment, beside PATH: ours may hold secrets. */
 	readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -156,7 +155,10 @@ export async function spawnDetached(
 			spawn(command, args, {
 				detached: true,
 				stdio: ["ignore", log, log],
-				env: { ...process.env, ...options.env },
+				env: {
+					PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+					...options.env,
+				},
 				...(options.cwd === undefined ? {} : { cwd: options.cwd }),
 			}),
 		);
@@ -273,7 +275,6 @@ function signalGroup(leader: number, signal: "SIGTERM" | "SIGKILL"): void {
 		process.kill(-leader, signal);
 	} catch (error) {
 		const { errno = 0, code } = error as NodeJS.ErrnoException;
-		if (code !== "ESRCH" || errno === -constants.errno.EPERM)
-			throw systemError(`${signal} to ${leader}`, errno);
+		if (code !== "ESRCH") throw systemError(`${signal} to ${leader}`, errno);
 	}
 }

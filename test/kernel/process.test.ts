@@ -87,6 +87,18 @@ test("a process runs in its namespace, with bpffs in view", async (t) => {
 	});
 });
 
+test("a process gets the environment it is given, not ours", async (t) => {
+	process.env.CHAINMAIL_TEST_SECRET = "secret";
+	t.after(() => delete process.env.CHAINMAIL_TEST_SECRET);
+	const logFile = join(directory(t), "log");
+	const env = { COLOUR: "blue" };
+	await spawnDetached(["env"], { logFile, env });
+	const said = () => readFileSync(logFile, "utf8");
+	await until("its environment", () => said().includes("COLOUR=blue"));
+	assert.match(said(), /^PATH=/m);
+	assert.doesNotMatch(said(), /SECRET/);
+});
+
 test("a program that is not there cannot be started", async (t) => {
 	const logFile = join(directory(t), "log");
 	await assert.rejects(

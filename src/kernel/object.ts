@@ -116,10 +116,6 @@ export class BpfObject {
 		);
 	}
 
-	hasMap(name: string): boolean {
-		return this.#maps.has(name);
-	}
-
 	/** Gives up file descriptors. What is attached or pinned goes on. */
 	close(): void {
 		if (this.#object === undefined) return;

@@ -161,13 +161,13 @@ export function matchKey(key: MaskedKey, packet: Packet): boolean {
 		(fact & mask) === value;
 	return (
 		(key.family === 0 || key.family === packet.family) &&
-		addressFits(packet.src, key.srcMask, key.src) &&
-		addressFits(packet.dst, key.dstMask, key.dst) &&
 		fits(packet.proto, key.protoMask, key.proto) &&
 		fits(packet.sport, key.sportMask, key.sport) &&
 		fits(packet.dport, key.dportMask, key.dport) &&
 		fits(packet.dscp, key.dscpMask, key.dscp) &&
-		fits(packet.icmpType, key.icmpTypeMask, key.icmpType)
+		fits(packet.icmpType, key.icmpTypeMask, key.icmpType) &&
+		addressFits(packet.src, key.srcMask, key.src) &&
+		addressFits(packet.dst, key.dstMask, key.dst)
 	);
 }
 

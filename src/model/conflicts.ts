@@ -1,0 +1,334 @@
+/**
+ * Policies in each other's way: equal priority, different action and a packet
+ * for both (conflict); or never reached, because earlier ones take all their
+ * packets (shadowed). Each finding carries a packet that shows it.
+ */
+import { comparePolicies, DEFAULT_PRIORITY } from "./change.js";
+import { sourceOf } from "./check.js";
+import { tenantsOf } from "./check-policy.js";
+import { compilePredicate, PredicateTooLargeError } from "./compile.js";
+import { findShadow } from "./cover.js";
+import type { Intent, IntentDocument, PolicyDocument } from "./intent.js";
+import {
+	evaluate,
+	parseRule,
+	printAction,
+	protocolName,
+	type Rule,
+} from "./language/index.js";
+import type { MaskedKey, Packet } from "./packet.js";
+import type { Problem } from "./problem.js";
+import type { Source } from "./source.js";
+import {
+	common,
+	conjunction,
+	MaskTable,
+	overlaps,
+	type Ternary,
+	TupleSpace,
+	toTernary,
+} from "./ternary.js";
+import { realPacket } from "./witness.js";
+
+export interface Finding {
+	readonly kind: "conflict" | "shadowed";
+	readonly tenant: string;
+	/** The policy that loses: the later of two in conflict, or the shadowed one. */
+	readonly policy: string;
+	/** The policies that win over it. */
+	readonly by: readonly string[];
+	/** A packet that fits `policy` and one of `by`. */
+	readonly witness: Packet;
+	readonly message: string;
+}
+
+export interface Findings {
+	readonly findings: readonly Finding[];
+	/** False when bounds were reached: there may be more. */
+	readonly complete: boolean;
+}
+
+/** Findings reported at most, and comparisons of keys made at most. */
+const MAX_FINDINGS = 1000;
+const MAX_WORK = 20_000_000;
+
+/** One policy as it applies to a tenant. */
+interface Entry {
+	readonly policy: PolicyDocument;
+	readonly rule: Rule;
+	readonly action: string;
+	readonly priority: number;
+	/** Position in the order of evaluation. */
+	readonly rank: number;
+	readonly keys: readonly Key[];
+}
+
+export interface Key {
+	readonly bits: Ternary;
+	readonly entry: Entry;
+}
+
+export class Budget {
+	constructor(private left: number) {}
+
+	/** Takes from the budget; false once it is used up. */
+	spend(work: number): boolean {
+		this.left -= work;
+		return this.left > 0;
+	}
+
+	get exhausted(): boolean {
+		return this.left <= 0;
+	}
+}
+
+/** Conflicts and shadowed policies, tenant by tenant. */
+export function findConflicts(intent: Intent): Findings {
+	const compiler = new EntryCompiler(intent);
+	const budget = new Budget(MAX_WORK);
+	const findings: Finding[] = [];
+	const seen = new Set<string>();
+	for (const { name, spec } of intent.tenants.values()) {
+		const entries = compiler.entries(name);
+		// Tenants under the same policies would repeat the same findings.
+		const signature = compiler.signature(name);
+		if (entries.length < 2 || seen.has(signature)) continue;
+		seen.add(signature);
+		const space = new TupleSpace<Key>();
+		for (const entry of entries)
+			for (const key of entry.keys) space.table(key.bits.mask).add(key);
+		const witness = (bits: Ternary) => realPacket(bits, name, spec.subnets);
+		findings.push(
+			...conflicts(space, name, witness, budget),
+			...shadows(entries, space, name, witness, budget),
+		);
+		if (findings.length >= MAX_FINDINGS || budget.exhausted) break;
+	}
+	const complete = findings.length < MAX_FINDINGS && !budget.exhausted;
+	return { findings: findings.slice(0, MAX_FINDINGS), complete };
+}
+
+/** The findings as warnings with the place of the rule that loses. */
+export function conflictProblems(
+	intent: Intent,
+	sources: ReadonlyMap<IntentDocument, Source> = new Map(),
+): Problem[] {
+	return findConflicts(intent).findings.flatMap((finding) => {
+		const document = intent.policies.get(finding.policy);
+		if (!document) return [];
+		return {
+			...sourceOf(document, sources).value(["spec", "rule"]),
+			message: finding.message,
+			hint: `for example ${formatPacket(finding.witness)}`,
+			severity: "warning",
+		};
+	});
+}
+
+/** A packet in the words of `chainmail trace`. */
+export function formatPacket(packet: Packet): string {
+	const { tenant, src, dst, proto, sport, dport, dscp, icmpType } = packet;
+	const ports = sport || dport ? ` sport ${sport} dport ${dport}` : "";
+	const icmp = proto === 1 || proto === 58 ? ` icmp-type ${icmpType}` : "";
+	const mark = dscp ? ` dscp ${dscp}` : "";
+	return `tenant ${tenant} src ${src} dst ${dst} proto ${protocolName(proto)}${ports}${icmp}${mark}`;
+}
+
+/** Compiles each policy once, or once a tenant where its rule names tenants. */
+class EntryCompiler {
+	private readonly parsed: {
+		policy: PolicyDocument;
+		rule: Rule;
+		perTenant: boolean;
+		tenants: ReadonlySet<string>;
+	}[] = [];
+	private readonly shared = new Map<string, readonly MaskedKey[]>();
+
+	constructor(private readonly intent: Intent) {
+		const policies = [...intent.policies.values()].sort(comparePolicies);
+		for (const policy of policies) {
+			const parsed = parseRule(policy.spec.rule);
+			if (!parsed.ok) continue;
+			this.parsed.push({
+				policy,
+				rule: parsed.rule,
+				perTenant: parsed.places.tenants.length > 0,
+				tenants: new Set(tenantsOf(policy, intent)),
+			});
+		}
+	}
+
+	/** Equal for tenants whose policies are the same, rule by rule. */
+	signature(tenant: string): string {
+		const own = this.parsed.filter(
+			(p) => p.tenants.has(tenant) && (p.perTenant || p.tenants.size === 1),
+		);
+		return this.intent.tenants.size === 1 || own.length > 0 ? tenant : "";
+	}
+
+	entries(tenant: string): Entry[] {
+		const entries: Entry[] = [];
+		for (const { policy, rule, perTenant, tenants } of this.parsed) {
+			if (!tenants.has(tenant)) continue;
+			const keys = this.keys(policy, rule, perTenant, tenant);
+			const made: Entry & { keys: Key[] } = {
+				policy,
+				rule,
+				action: printAction(rule.action),
+				priority: policy.spec.priority ?? DEFAULT_PRIORITY,
+				rank: entries.length,
+				keys: [],
+			};
+			made.keys.push(
+				...keys.map((key) => ({ bits: toTernary(key), entry: made })),
+			);
+			entries.push(made);
+		}
+		return entries;
+	}
+
+	private keys(
+		policy: PolicyDocument,
+		rule: Rule,
+		perTenant: boolean,
+		tenant: string,
+	): readonly MaskedKey[] {
+		const known = perTenant ? undefined : this.shared.get(policy.name);
+		if (known) return known;
+		try {
+			const keys = compilePredicate(rule.predicate, tenant);
+			if (!perTenant) this.shared.set(policy.name, keys);
+			return keys;
+		} catch (error) {
+			// checkIntent() reports a predicate that is too large.
+			if (error instanceof PredicateTooLargeError) return [];
+			throw error;
+		}
+	}
+}
+
+/**
+ * Two keys overlap exactly when they agree on the bits both look at. So each
+ * pair of masks is joined on these bits, and within an agreeing group only
+ * keys of equal priority and another action are visited: every visit finds.
+ */
+function conflicts(
+	space: TupleSpace<Key>,
+	tenant: string,
+	witness: (bits: Ternary) => Packet | undefined,
+	budget: Budget,
+): Finding[] {
+	const findings: Finding[] = [];
+	const pairs = new Set<string>();
+	const note = (a: Key, b: Key) => {
+		const [first, second] = a.entry.rank < b.entry.rank ? [a, b] : [b, a];
+		const id = `${first.entry.rank} ${second.entry.rank}`;
+		if (pairs.has(id)) return;
+		const packet = witness(conjunction(a.bits, b.bits));
+		if (!packet || !isWitness(packet, first.entry, second.entry)) return;
+		pairs.add(id);
+		const [winner, loser] = [first.entry, second.entry];
+		findings.push({
+			kind: "conflict",
+			tenant,
+			policy: loser.policy.name,
+			by: [winner.policy.name],
+			witness: packet,
+			message: `policies \`${loser.policy.name}\` and \`${winner.policy.name}\` have priority ${loser.priority} and overlap, with different actions; \`${winner.policy.name}\` wins by name`,
+		});
+	};
+	const tables = space.tables();
+	for (const [index, left] of tables.entries())
+		for (const right of tables.slice(index)) {
+			const mask = common(left.mask, right.mask);
+			const joined = new MaskTable<Group>(mask);
+			for (const key of left.items) groupOf(joined, key).add(key);
+			if (!budget.spend(left.items.length + right.items.length))
+				return findings;
+			for (const key of right.items)
+				for (const group of joined.find(key.bits.value))
+					for (const other of group.rivals(key)) {
+						if (!budget.spend(1)) return findings;
+						note(key, other);
+						if (findings.length >= MAX_FINDINGS) return findings;
+					}
+		}
+	return findings;
+}
+
+function groupOf(table: MaskTable<Group>, key: Key): Group {
+	for (const group of table.find(key.bits.value)) return group;
+	const group = new Group(key.bits);
+	table.add(group);
+	return group;
+}
+
+/** Keys that agree on some bits, by priority and action. */
+class Group {
+	private readonly keys = new Map<number, Map<string, Key[]>>();
+
+	constructor(readonly bits: Ternary) {}
+
+	add(key: Key): void {
+		const { priority, action } = key.entry;
+		const actions = this.keys.get(priority) ?? new Map<string, Key[]>();
+		this.keys.set(priority, actions);
+		const list = actions.get(action);
+		if (list) list.push(key);
+		else actions.set(action, [key]);
+	}
+
+	*rivals({ entry }: Key): Generator<Key> {
+		for (const [action, keys] of this.keys.get(entry.priority) ?? [])
+			if (action !== entry.action) yield* keys;
+	}
+}
+
+function shadows(
+	entries: readonly Entry[],
+	space: TupleSpace<Key>,
+	tenant: string,
+	witness: (bits: Ternary) => Packet | undefined,
+	budget: Budget,
+): Finding[] {
+	const findings: Finding[] = [];
+	for (const entry of entries) {
+		if (budget.exhausted || findings.length >= MAX_FINDINGS) break;
+		// Keys that no real packet fits need no cover.
+		const keys = entry.keys.filter(({ bits }) => witness(bits));
+		const by = findShadow(keys, entry.rank, space, budget);
+		if (!by || by.length === 0) continue;
+		const packet = showing(keys, by, entry, witness);
+		if (!packet) continue;
+		const names = [...new Set(by.map(({ entry: e }) => e.policy.name))];
+		const shown = names.slice(0, 5).map((name) => `\`${name}\``);
+		const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
+		findings.push({
+			kind: "shadowed",
+			tenant,
+			policy: entry.policy.name,
+			by: names,
+			witness: packet,
+			message: `policy \`${entry.policy.name}\` is never reached: ${shown.join(", ")}${more} ${names.length > 1 ? "take" : "takes"} all its packets`,
+		});
+	}
+	return findings;
+}
+
+function showing(
+	keys: readonly Key[],
+	by: readonly Key[],
+	entry: Entry,
+	witness: (bits: Ternary) => Packet | undefined,
+): Packet | undefined {
+	for (const key of keys)
+		for (const other of by) {
+			if (!overlaps(key.bits, other.bits)) continue;
+			const packet = witness(conjunction(key.bits, other.bits));
+			if (packet && isWitness(packet, entry, other.entry)) return packet;
+		}
+	return undefined;
+}
+
+const isWitness = (packet: Packet, a: Entry, b: Entry): boolean =>
+	evaluate(a.rule.predicate, packet) && evaluate(b.rule.predicate, packet);

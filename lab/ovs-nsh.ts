@@ -103,16 +103,17 @@ export class OvsNode {
 	}
 
 	/**
-	 * A function behind an attachment, with its proxy: packets at `at` reach it
-	 * without NSH, what it sends goes on with the SI one less.
+	 * A function with its proxy: packets at `at` reach it without NSH behind
+	 * `inside`; what leaves it at `outside` goes on with the SI one less.
 	 */
 	async proxy(
 		at: PathPosition,
-		behind: Attachment,
+		inside: Attachment,
+		outside: Attachment,
 		next: Omit<Encapsulation, "spi" | "si">,
 	): Promise<void> {
-		await this.deliver(at, behind);
-		await this.encapsulate(behind, { ...next, spi: at.spi, si: at.si - 1 });
+		await this.deliver(at, inside);
+		await this.encapsulate(outside, { ...next, spi: at.spi, si: at.si - 1 });
 	}
 
 	/**

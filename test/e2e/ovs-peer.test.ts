@@ -6,13 +6,15 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { buildLab, type Lab } from "../../lab/lab.js";
 import {
 	type Attachment,
 	checksumsInSoftware,
 	OvsNode,
+	type PathPosition,
 } from "../../lab/ovs-nsh.js";
-import type { Topology } from "../../lab/topology.js";
+import { FORWARDING, type Topology } from "../../lab/topology.js";
 import { Datagrams } from "../../lab/traffic/datagrams.js";
 import {
 	echo6,
@@ -38,11 +40,12 @@ const OVS = "192.0.2.2";
 const RIGHT = "192.0.2.3";
 const CLIENT = { ip: "10.0.0.1", mac: "02:00:00:00:01:01" };
 const FAR = { ip: "10.0.0.2", mac: "02:00:00:00:01:02" };
+const FUNCTION_MAC = "02:00:00:00:01:03";
 const MTU = 1600;
 
-/** Two nodes left and right of the switch, and a client attached to it. */
+/** Two nodes left and right of the switch, a client and a routed function attached to it. */
 const topology: Topology = {
-	hosts: ["left", "right", "ovs", "client"],
+	hosts: ["left", "right", "ovs", "client", "function"],
 	links: [
 		{
 			a: "left:eth0",
@@ -61,7 +64,11 @@ const topology: Topology = {
 			b: "ovs:client",
 			addresses: { a: [`${CLIENT.ip}/24`, "2001:db8::1/64"] },
 		},
+		{ a: "function:in", b: "ovs:in", addresses: { a: ["10.9.1.1/30"] } },
+		{ a: "function:out", b: "ovs:out", addresses: { a: ["10.9.1.5/30"] } },
 	],
+	routes: [{ host: "function", to: "default", via: "10.9.1.6" }],
+	sysctls: { function: FORWARDING },
 };
 
 const CONTEXT: NshMetadata = {
@@ -139,13 +146,23 @@ describe("Open vSwitch as NSH peer", { skip: whyNot() }, () => {
 		await lab?.destroy();
 	});
 
-	/** The client's kernel also sends housekeeping, which is carried as well. */
-	async function nextFromClient(): Promise<DecodedPacket> {
+	/** Kernels behind the switch also send housekeeping, which is carried as well. */
+	async function nextToPort6666(): Promise<DecodedPacket> {
 		for (;;) {
 			const { data } = await right.next();
 			const decoded = decodePacket(data, "vxlan");
 			if (layerOf(decoded, "udp")?.dport === 6666) return decoded;
 		}
+	}
+
+	/** The switch brings its counters up to date about once a second. */
+	async function counted(at: PathPosition, packets: number): Promise<void> {
+		const deadline = Date.now() + 5000;
+		while ((await node.packets(at)) < packets) {
+			assert.ok(Date.now() < deadline, `fewer than ${packets} counted`);
+			await setTimeout(50);
+		}
+		assert.equal(await node.packets(at), packets);
 	}
 
 	/** NSH as the switch may leave it: only the TTL one less (RFC 8300 §2.2). */
@@ -168,6 +185,7 @@ describe("Open vSwitch as NSH peer", { skip: whyNot() }, () => {
 				assert.equal(received.from, OVS);
 				assert.deepEqual(received.data, chain(62), name);
 			}
+			await counted(at, PAYLOADS.length);
 		});
 	}
 
@@ -216,6 +234,39 @@ describe("Open vSwitch as NSH peer", { skip: whyNot() }, () => {
 		}
 	});
 
+	test("as the host of a real function: decapsulates, and encapsulates what it returns", async () => {
+		const at = { spi: 2500, si: 100 };
+		const box = lab.host("function");
+		await box.must(["ip", "link", "set", "in", "address", FUNCTION_MAC]);
+		await box.must([
+			"ip",
+			"neigh",
+			"add",
+			"10.9.1.6",
+			"lladdr",
+			FAR.mac,
+			"dev",
+			"out",
+		]);
+		const inside = await node.attach("in", FUNCTION_MAC);
+		const outside = await node.attach("out", FAR.mac);
+		await node.proxy(at, inside, outside, { to: RIGHT });
+		const inner = (ttl: number) =>
+			packet(ipv4({ ...A, ttl }), udp({ sport: 1, dport: 6666 }), "routed");
+		left.send(
+			packet(vxlanGpe(), nsh({ ...at, nextProtocol: 1 }), inner(9)),
+			OVS,
+			VXLAN_GPE_PORT,
+		);
+		const { bytes } = await nextToPort6666();
+		const expected = packet(
+			vxlanGpe(),
+			nsh({ spi: 2500, si: 99, nextProtocol: 1 }),
+			inner(8),
+		);
+		assert.deepEqual(bytes, expected);
+	});
+
 	test("encapsulates a real host's packets, which src/wire reads", async () => {
 		await node.encapsulate(client, {
 			spi: 3000,
@@ -225,7 +276,7 @@ describe("Open vSwitch as NSH peer", { skip: whyNot() }, () => {
 		});
 		const socket = await Datagrams.open(lab.host("client"), CLIENT.ip, 5555);
 		socket.send(Buffer.from("from a client"), FAR.ip, 6666);
-		const decoded = await nextFromClient();
+		const decoded = await nextToPort6666();
 		assert.equal(decoded.stopped, undefined);
 		assert.deepEqual(
 			decoded.layers.map(({ kind }) => kind),
@@ -260,7 +311,7 @@ describe("Open vSwitch as NSH peer", { skip: whyNot() }, () => {
 			5555,
 		);
 		socket.send(Buffer.from("six"), "2001:db8::2", 6666);
-		const decoded = await nextFromClient();
+		const decoded = await nextToPort6666();
 		assert.equal(layerOf(decoded, "nsh")?.nextProtocol, 2);
 		assert.equal(layerOf(decoded, "ipv6")?.dst, "2001:db8::2");
 		assert.equal(decoded.payload.toString(), "six");

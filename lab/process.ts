@@ -1,6 +1,9 @@
 /** Runs programs: to their end, or in the background with their output at hand. */
 import { type ChildProcess, spawn } from "node:child_process";
 
+/** Output may arrive this much later than the program's end. */
+const PIPE_GRACE_MS = 200;
+
 export interface RunOptions {
 	/** Written to the program's standard input, which is then closed. */
 	readonly input?: string;
@@ -83,6 +86,7 @@ export class LabProcess {
 		this.#collect("stderr");
 		this.exited = new Promise((resolve) => {
 			const end = (status: number | null, signal: NodeJS.Signals | null) => {
+				if (this.#exit !== undefined) return;
 				this.#exit = { status, signal };
 				resolve(this.#exit);
 				this.#notify();
@@ -91,7 +95,19 @@ export class LabProcess {
 				this.stderr += `${error.message}\n`;
 				end(127, null);
 			});
-			this.#child.on("close", end);
+			let grace: NodeJS.Timeout | undefined;
+			this.#child.on("close", (status, signal) => {
+				clearTimeout(grace);
+				end(status, signal);
+			});
+			// A grandchild may hold the pipes open for as long as it lives.
+			this.#child.on("exit", (status, signal) => {
+				grace = setTimeout(() => {
+					this.#child.stdout?.destroy();
+					this.#child.stderr?.destroy();
+					end(status, signal);
+				}, PIPE_GRACE_MS);
+			});
 		});
 		if (options.detached === true) this.#child.unref();
 	}

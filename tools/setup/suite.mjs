@@ -8,7 +8,7 @@ import { say } from "./say.mjs";
 /** Folders whose tests build namespaces, load programs or measure time. */
 const SERIAL = ["test/bpf/", "test/kernel/", "test/e2e/", "test/vm/", "lab/"];
 /** A test file that takes longer hangs. */
-const FILE_TIMEOUT_MS = 600_000;
+const FILE_TIMEOUT_MS = 300_000;
 const UNIT_CONCURRENCY = 2;
 
 /** Built test files whose source still exists, relative to dist/, in order. */

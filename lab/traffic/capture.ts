@@ -1,0 +1,61 @@
+/** Captures of a lab interface, decoded by Chainmail's own codecs. */
+import { randomBytes } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DecodedPacket, decodePacket } from "../../src/wire/decode.js";
+import { firstLayerOf, readPcap } from "../../src/wire/pcap.js";
+import type { Host } from "../lab.js";
+
+export interface Capture {
+	/** Where the packets are until `stop`. */
+	readonly file: string;
+	/** Ends the capture and returns its packets. */
+	stop(): Promise<DecodedPacket[]>;
+}
+
+/** Captures from now on; `filter` is pcap's language, for example `udp port 4790`. */
+export async function startCapture(
+	host: Host,
+	interfaceName: string,
+	filter = "",
+): Promise<Capture> {
+	const file = join(
+		tmpdir(),
+		`chainmail-${randomBytes(6).toString("hex")}.pcap`,
+	);
+	const tcpdump = host.start([
+		"tcpdump",
+		"-U",
+		"-n",
+		"--immediate-mode",
+		"-Z",
+		"root",
+		"-i",
+		interfaceName,
+		"-w",
+		file,
+		...(filter === "" ? [] : [filter]),
+	]);
+	await tcpdump.waitFor(/listening on/);
+	return {
+		file,
+		async stop() {
+			await tcpdump.stop("SIGINT");
+			try {
+				return decodeFile(file);
+			} finally {
+				rmSync(file, { force: true });
+			}
+		},
+	};
+}
+
+/** Decodes all packets of a capture file. */
+export function decodeFile(file: string): DecodedPacket[] {
+	const { linkType, packets } = readPcap(readFileSync(file));
+	const first = firstLayerOf(linkType);
+	if (first === undefined)
+		throw new Error(`${file}: link type ${linkType} is not known`);
+	return packets.map(({ data }) => decodePacket(data, first));
+}

@@ -1,0 +1,26 @@
+/** Starts the small traffic programs of this folder inside a lab host. */
+import { fileURLToPath } from "node:url";
+import type { Host } from "../lab.js";
+import type { LabProcess } from "../process.js";
+
+/** Starts `programs/<name>.js` with one JSON argument. */
+export function startProgram(
+	host: Host,
+	name: string,
+	options: unknown,
+): LabProcess {
+	const path = fileURLToPath(new URL(`programs/${name}.js`, import.meta.url));
+	return host.start([process.execPath, path, JSON.stringify(options)]);
+}
+
+/** The last line of a program's output, as JSON. */
+export function lastJson<T>(program: LabProcess): T {
+	const line = program.stdout.trimEnd().split("\n").at(-1) ?? "";
+	try {
+		return JSON.parse(line) as T;
+	} catch {
+		throw new Error(
+			`${program.argv.join(" ")}: no result: ${program.stderr.slice(-2000) || line || "no output"}`,
+		);
+	}
+}

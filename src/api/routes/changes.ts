@@ -1,0 +1,123 @@
+/** The routes that change intent: apply documents, delete one. */
+import { Type } from "typebox";
+import { type Declared, declare, withdraw } from "../../controller/declare.js";
+import { intentWrites } from "../../controller/intent-store.js";
+import type { Identity } from "../../controller/tokens.js";
+import type { Intent } from "../../model/intent.js";
+import type { App } from "../app.js";
+import { callerOf, EVERYONE } from "../auth.js";
+import type { Context } from "../context.js";
+import {
+	ApplyRequest,
+	ApplyResponse,
+	ErrorBody,
+	type KindPath,
+	kinds,
+} from "../schemas.js";
+
+const TIMEOUT_MS = 30_000;
+
+export async function changeRoutes(
+	app: App,
+	{ reconciler, fleet, delivery }: Context,
+): Promise<void> {
+	async function carryOut(
+		caller: Identity,
+		next: (intent: Intent) => Declared,
+		timeoutMs = TIMEOUT_MS,
+	): Promise<ApplyResponse> {
+		let declared: Declared | undefined;
+		const applied = await reconciler.change((intent) => {
+			declared = next(intent);
+			const writes = intentWrites(intent, declared.intent);
+			if (writes.length === 0) return undefined;
+			return {
+				intent: declared.intent,
+				writes,
+				message: summary(declared),
+				who: caller.name,
+				...(caller.tenant !== undefined && { tenant: caller.tenant }),
+			};
+		}, timeoutMs);
+		const isConfined = caller.tenant !== undefined;
+		return {
+			revision: applied.revision,
+			changes: [...(declared?.changes ?? [])],
+			warnings: [
+				...(declared?.warnings ?? []),
+				...(isConfined ? [] : applied.warnings),
+			],
+			pending: isConfined ? [] : [...applied.pending],
+			disconnected: isConfined
+				? []
+				: [...reconciler.intent.nodes.keys()].filter(
+						(node) => !fleet.isConnected(node),
+					),
+		};
+	}
+
+	app.post(
+		"/v1/apply",
+		{
+			config: { access: EVERYONE },
+			schema: {
+				description:
+					"Creates and changes documents; answers when all connected nodes have switched to the new plan.",
+				body: ApplyRequest,
+				response: { 200: ApplyResponse, default: ErrorBody },
+			},
+		},
+		async (request): Promise<ApplyResponse> => {
+			const caller = callerOf(request);
+			const { documents, dryRun, timeoutMs } = request.body;
+			if (!dryRun) {
+				return carryOut(
+					caller,
+					(intent) => declare(intent, documents, caller),
+					timeoutMs,
+				);
+			}
+			const declared = declare(reconciler.intent, documents, caller);
+			const warnings = reconciler.check(declared.intent);
+			return {
+				revision: delivery.revision,
+				changes: [...declared.changes],
+				warnings: [
+					...declared.warnings,
+					...(caller.tenant === undefined ? warnings : []),
+				],
+				pending: [],
+				disconnected: [],
+			};
+		},
+	);
+
+	for (const [path, kind] of Object.entries(kinds)) {
+		app.delete(
+			`/v1/${path as KindPath}/:name`,
+			{
+				config: { access: EVERYONE },
+				schema: {
+					params: Type.Object({ name: Type.String({ maxLength: 40 }) }),
+					response: { 200: ApplyResponse, default: ErrorBody },
+				},
+			},
+			async (request): Promise<ApplyResponse> => {
+				const caller = callerOf(request);
+				return carryOut(caller, (intent) =>
+					withdraw(intent, kind, request.params.name, caller),
+				);
+			},
+		);
+	}
+}
+
+/** The audit log's line. */
+function summary({ changes }: Declared): string {
+	const done = changes.filter((change) => change.action !== "unchanged");
+	const shown = done
+		.slice(0, 10)
+		.map(({ kind, name, action }) => `${action} ${kind} ${name}`)
+		.join(", ");
+	return done.length > 10 ? `${shown} and ${done.length - 10} more` : shown;
+}

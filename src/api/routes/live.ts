@@ -1,0 +1,149 @@
+/** What runs: status, flows, counters, and the way a packet would go. */
+import type { App } from "../app.js";
+import { askCounters, askFlows } from "../ask.js";
+import { callerOf, confinedTo, EVERYONE } from "../auth.js";
+import type { Context } from "../context.js";
+import {
+	CountersList,
+	type CountersView,
+	ErrorBody,
+	FlowList,
+	FlowQuery,
+	StatusQuery,
+	StatusResponse,
+	TraceRequest,
+	TraceResponse,
+} from "../schemas.js";
+import { flowFilterOf, tracePacket } from "../trace.js";
+import { countersView, nodeLive, pathViews } from "../views.js";
+
+const FLOWS_LIMIT = 1000;
+const WAIT_MS = 30_000;
+
+export async function liveRoutes(app: App, context: Context): Promise<void> {
+	const { reconciler, delivery, fleet } = context;
+	const everyone = { config: { access: EVERYONE } };
+
+	const isSettled = () =>
+		fleet.connected().every((node) => delivery.isSettled(node));
+
+	app.get(
+		"/v1/status",
+		{
+			...everyone,
+			schema: {
+				querystring: StatusQuery,
+				response: { 200: StatusResponse, default: ErrorBody },
+			},
+		},
+		async (request): Promise<StatusResponse> => {
+			const { wait, timeoutMs = WAIT_MS } = request.query;
+			if (wait) await reached(isSettled, delivery.onProgress, timeoutMs);
+			const { phase, lastError } = reconciler;
+			const facts = {
+				revision: delivery.revision,
+				phase,
+				settled: isSettled(),
+			};
+			// A tenant learns how far its change is, not what nodes there are.
+			if (callerOf(request).role === "tenant") return { ...facts, nodes: [] };
+			const names = new Set([
+				...reconciler.intent.nodes.keys(),
+				...delivery.desired.keys(),
+				...fleet.connected(),
+			]);
+			return {
+				...facts,
+				...(lastError !== undefined && { lastError }),
+				nodes: [...names]
+					.sort()
+					.map((node) => ({ node, ...nodeLive(context, node) })),
+			};
+		},
+	);
+
+	app.get(
+		"/v1/flows",
+		{
+			...everyone,
+			schema: {
+				querystring: FlowQuery,
+				response: { 200: FlowList, default: ErrorBody },
+			},
+		},
+		async (request) => {
+			const { limit = FLOWS_LIMIT, ...filter } = request.query;
+			const tenant = confinedTo(request) ?? filter.tenant;
+			const items = await askFlows(fleet, {
+				...filter,
+				limit,
+				...(tenant !== undefined && { tenant }),
+			});
+			// Nodes filter; what must not be seen is not left to them alone.
+			return {
+				items: items.filter((flow) => (tenant ?? flow.tenant) === flow.tenant),
+			};
+		},
+	);
+
+	app.get(
+		"/v1/counters",
+		{
+			...everyone,
+			schema: { response: { 200: CountersList, default: ErrorBody } },
+		},
+		async (request) => {
+			const tenant = confinedTo(request);
+			const { answers, failures } = await askCounters(fleet);
+			const paths = pathViews(delivery.desired);
+			const items: CountersView[] = [...answers].map(([node, counters]) =>
+				countersView(node, counters, paths, tenant),
+			);
+			for (const [node, error] of tenant === undefined ? failures : []) {
+				items.push({ node, hops: [], ports: [], drops: [], error });
+			}
+			return { items: items.sort((a, b) => (a.node < b.node ? -1 : 1)) };
+		},
+	);
+
+	app.post(
+		"/v1/trace",
+		{
+			...everyone,
+			schema: {
+				body: TraceRequest,
+				response: { 200: TraceResponse, default: ErrorBody },
+			},
+		},
+		async (request): Promise<TraceResponse> => {
+			const trace = tracePacket(context, request.body, confinedTo(request));
+			if (!request.body.live) return trace;
+			const filter = flowFilterOf(request.body, FLOWS_LIMIT);
+			const flows = await askFlows(fleet, filter);
+			return {
+				...trace,
+				flows: flows.filter((flow) => flow.tenant === request.body.tenant),
+			};
+		},
+	);
+}
+
+/** Resolves when it holds, or when the time is over. */
+function reached(
+	holds: () => boolean,
+	onProgress: Context["delivery"]["onProgress"],
+	timeoutMs: number,
+): Promise<void> {
+	return new Promise((done) => {
+		if (holds()) return done();
+		const finish = () => {
+			clearTimeout(timer);
+			stop();
+			done();
+		};
+		const timer = setTimeout(finish, timeoutMs);
+		const stop = onProgress(() => {
+			if (holds()) finish();
+		});
+	});
+}

@@ -1,0 +1,335 @@
+/**
+ * Carries intent to the nodes: plan, then make (new hops beside the old ones),
+ * switch (classifiers point at the new), drain, break (old hops go). What is
+ * wanted is stored before anything is sent, and a roll-out starts from what was
+ * last sent, whatever that is: a controller killed anywhere just goes on.
+ */
+import type { Intent } from "../model/intent.js";
+import { type Memory, NO_MEMORY } from "../plan/allocate.js";
+import { createPlanner } from "../plan/plan.js";
+import type { States } from "../plan/transition.js";
+import type { Delivery, Outcome } from "./delivery.js";
+import type { EventLog } from "./events.js";
+import { Fault, type Problem } from "./fault.js";
+import { loadIntent } from "./intent-store.js";
+import { type Plan, planIntent, transition } from "./planning.js";
+import type { Store, Write } from "./store/store.js";
+
+export type Phase = "idle" | "make" | "switch" | "drain" | "break" | "rollback";
+
+/** Writes to the intent and the intent they lead to. */
+export interface Revision {
+	readonly intent: Intent;
+	readonly writes: readonly Write[];
+	/** Event that names the change and who asked for it. */
+	readonly message: string;
+	readonly who: string;
+	readonly tenant?: string;
+}
+
+export interface Applied {
+	readonly revision: number;
+	/** Connected nodes that have not switched in time. */
+	readonly pending: readonly string[];
+	/** What the plan could not serve, and why. */
+	readonly warnings: readonly Problem[];
+}
+
+export interface Reconciler {
+	/** What is in force. */
+	readonly intent: Intent;
+	readonly phase: Phase;
+	readonly lastError: string | undefined;
+	/**
+	 * Runs after every change before it: `make` sees the newest intent. Ends
+	 * when all connected nodes have switched. Throws what `make` throws, and
+	 * Fault unplannable, invariant_violated, node_refused, node_unreachable:
+	 * then the intent is what it was.
+	 */
+	change(
+		make: (intent: Intent) => Revision | undefined,
+		timeoutMs: number,
+	): Promise<Applied>;
+	/** Plans without sending; throws as `change` does. */
+	check(intent: Intent): readonly Problem[];
+	/** An instance (`function/instance`) is down or up again. */
+	health(instance: string, isDown: boolean): void;
+	/** No more work is begun; resolves when the present step is over. */
+	close(): Promise<void>;
+}
+
+/** In the store while a change is on its way to the nodes. */
+interface Pending {
+	readonly writes: readonly Write[];
+	readonly memory: Memory;
+	readonly message: string;
+	readonly who: string;
+	readonly tenant?: string;
+}
+
+/** In the store: what the plan in force was made from, beside the intent. */
+interface Planned {
+	readonly memory: Memory;
+	readonly down: readonly string[];
+}
+
+const PENDING = "change";
+const PLANNED = "planned";
+/** For changes that nobody waits for: health, resuming, breaking. */
+const BACKGROUND_TIMEOUT_MS = 30_000;
+
+export async function openReconciler(
+	store: Store,
+	delivery: Delivery,
+	log: EventLog,
+	joined: readonly string[],
+): Promise<Reconciler> {
+	const planner = createPlanner();
+	let intent = await loadIntent(store);
+	const planned = (await store.get(PLANNED))?.value as Planned | undefined;
+	let memory = planned?.memory ?? NO_MEMORY;
+	const down = new Set(planned?.down);
+	let downInForce = new Set(down);
+	let phase: Phase = "idle";
+	let lastError: string | undefined;
+	let closing = false;
+	/** Nodes hold more than the plan in force needs: old hops, or a failed change's. */
+	let unsettled = false;
+	let waiting = 0;
+	let draining = new AbortController();
+	let queue: Promise<unknown> = Promise.resolve();
+	let healthQueued = false;
+
+	/** One after the other; draining makes way for what is newer. */
+	function enqueue<T>(work: () => Promise<T>): Promise<T> {
+		waiting++;
+		draining.abort();
+		const result = queue.then(async () => {
+			waiting--;
+			if (closing) throw new Fault("shutting_down", "change: controller stops");
+			draining = new AbortController();
+			if (waiting > 0) draining.abort();
+			try {
+				return await work();
+			} finally {
+				phase = "idle";
+			}
+		});
+		queue = result.then(
+			() => undefined,
+			() => undefined,
+		);
+		queue.then(() => {
+			if (unsettled && waiting === 0 && !closing) background("settle", settle);
+		});
+		return result;
+	}
+
+	function background(what: string, work: () => Promise<void>): void {
+		enqueue(work).catch((error) => {
+			if (closing) return;
+			lastError = messageOf(error);
+			log.add({ kind: "error", message: `${what}: ${lastError}` });
+		});
+	}
+
+	const plan = (next: Intent, from = memory): Plan =>
+		planIntent(planner, next, from, down, delivery.desired);
+
+	/** Drains what is old, then takes it away. */
+	async function settle(): Promise<void> {
+		// Made true again below: a plan that fails must not be tried for ever.
+		unsettled = false;
+		const target = plan(intent);
+		const steps = transition(delivery.desired, target.states);
+		await step("make", steps.make, []);
+		await step("switch", steps.switch, []);
+		phase = "drain";
+		if (await delivery.drained(draining.signal)) {
+			await step("break", steps.break, []);
+			await delivery.forget(target.states);
+		} else unsettled = true;
+	}
+
+	async function step(
+		name: Phase,
+		states: States,
+		alongside: readonly Write[],
+		timeoutMs = BACKGROUND_TIMEOUT_MS,
+	): Promise<Outcome> {
+		phase = name;
+		const outcome = await delivery.send(states, alongside, timeoutMs);
+		const [first] = outcome.refused;
+		if (first) lastError = `node ${first.node} refused: ${first.reason}`;
+		return outcome;
+	}
+
+	/** Gives up: nodes get what they had before the phase that failed. */
+	async function abort(
+		cause: Fault,
+		before: States,
+		failed: Plan,
+	): Promise<never> {
+		// Numbers the failed plan gave must rest like any others that were used.
+		memory = plan(intent, failed.memory).memory;
+		const event = log.draft({ kind: "abort", message: cause.message });
+		const writes: Write[] = [
+			{ key: PENDING, value: undefined },
+			{ key: PLANNED, value: { memory, down: [...downInForce] } },
+			event.write,
+		];
+		await step("rollback", before, writes);
+		event.publish();
+		lastError = cause.message;
+		throw cause;
+	}
+
+	/** Make and switch; commits the intent when all connected nodes have switched. */
+	async function rollOut(
+		next: Intent,
+		target: Plan,
+		pending: Pending,
+		timeoutMs: number,
+	): Promise<Applied> {
+		const before = new Map(delivery.desired);
+		const steps = transition(before, target.states);
+		const record = { key: PENDING, value: pending };
+		unsettled = true;
+		const made = await step("make", steps.make, [record], timeoutMs);
+		const unmade = faultOf(made) ?? silenceOf(made);
+		if (unmade) {
+			return abort(unmade, withNewOnes(before, steps.make), target);
+		}
+		const switched = await step("switch", steps.switch, [], timeoutMs);
+		const fault = faultOf(switched);
+		if (fault) return abort(fault, steps.make, target);
+
+		const { message, who, tenant } = pending;
+		const happening = { kind: "change", message, who };
+		const event = log.draft(tenant ? { ...happening, tenant } : happening);
+		const inForce: Planned = { memory: target.memory, down: [...down] };
+		await store.transact([
+			...pending.writes,
+			{ key: PENDING, value: undefined },
+			{ key: PLANNED, value: inForce },
+			event.write,
+		]);
+		event.publish();
+		lastError = undefined;
+		intent = next;
+		memory = target.memory;
+		downInForce = new Set(inForce.down);
+		return {
+			revision: switched.revision,
+			pending: switched.missing,
+			warnings: target.warnings,
+		};
+	}
+
+	function replan(): void {
+		if (healthQueued) return;
+		healthQueued = true;
+		background("replan", async () => {
+			healthQueued = false;
+			const target = plan(intent);
+			const names = [...down].sort().join(", ") || "none";
+			const pending: Pending = {
+				writes: [],
+				memory: target.memory,
+				message: `replanned; instances down: ${names}`,
+				who: "controller",
+			};
+			await rollOut(intent, target, pending, BACKGROUND_TIMEOUT_MS);
+		});
+	}
+
+	/** After a start: agents first get the chance to come back. */
+	function resume(): void {
+		background("resume", async () => {
+			await delivery.present(joined.filter((n) => delivery.desired.has(n)));
+			const pending = (await store.get(PENDING))?.value as Pending | undefined;
+			if (!pending) return settle();
+			const next = await loadIntent(store, pending.writes);
+			const target = plan(next, pending.memory);
+			await rollOut(next, target, pending, BACKGROUND_TIMEOUT_MS);
+		});
+	}
+
+	resume();
+
+	return {
+		get intent() {
+			return intent;
+		},
+		get phase() {
+			return phase;
+		},
+		get lastError() {
+			return lastError;
+		},
+		change: (make, timeoutMs) =>
+			enqueue(async () => {
+				const revision = make(intent);
+				if (!revision) {
+					return { revision: delivery.revision, pending: [], warnings: [] };
+				}
+				const { intent: next, ...facts } = revision;
+				const target = plan(next);
+				const pending: Pending = { ...facts, memory: target.memory };
+				return rollOut(next, target, pending, timeoutMs);
+			}),
+		check: (next) => plan(next).warnings,
+		health(instance, isDown) {
+			if (down.has(instance) === isDown) return;
+			if (isDown) down.add(instance);
+			else down.delete(instance);
+			replan();
+		},
+		async close() {
+			closing = true;
+			draining.abort();
+			await queue;
+		},
+	};
+}
+
+/** Nodes that were not there before have nothing to go back to but nothing. */
+function withNewOnes(before: States, made: States): States {
+	const states = new Map(before);
+	for (const [node, state] of made) {
+		if (!states.has(node)) {
+			states.set(node, {
+				...state,
+				instances: [],
+				paths: [],
+				ruleSets: [],
+			});
+		}
+	}
+	return states;
+}
+
+function faultOf(outcome: Outcome): Fault | undefined {
+	const [first] = outcome.refused;
+	if (!first) return undefined;
+	return new Fault(
+		"node_refused",
+		`apply: node ${first.node} refused: ${first.reason} (nothing has changed)`,
+		outcome.refused.map(({ node, reason }) => ({
+			message: `node ${node}: ${reason}`,
+		})),
+	);
+}
+
+function silenceOf(outcome: Outcome): Fault | undefined {
+	if (outcome.missing.length === 0) return undefined;
+	const names = outcome.missing.join(", ");
+	return new Fault(
+		"node_unreachable",
+		`apply: no acknowledgement in time from ${names} (nothing has changed; look at their agents, or end them)`,
+	);
+}
+
+function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
+}

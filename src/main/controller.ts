@@ -1,0 +1,227 @@
+/** Composition root of the controller: puts its parts together and starts them. */
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { createApp } from "../api/app.js";
+import type { AdminFile } from "../api/schemas.js";
+import { openAuthority } from "../controller/ca.js";
+import { type DeliveryOptions, openDelivery } from "../controller/delivery.js";
+import { openEnrollment } from "../controller/enroll.js";
+import { type EventLog, openEventLog } from "../controller/events.js";
+import {
+	privateDirectory,
+	readIfThere,
+	writePrivate,
+} from "../controller/files.js";
+import { createFleet, type FleetListener } from "../controller/fleet.js";
+import { lead } from "../controller/leader.js";
+import { openReconciler } from "../controller/reconcile.js";
+import { sqliteStore } from "../controller/store/sqlite.js";
+import type { Store } from "../controller/store/store.js";
+import { openTokens } from "../controller/tokens.js";
+
+export interface ControllerOptions extends Partial<DeliveryOptions> {
+	/** Keys, certificates, the store and admin.json; created with mode 0700. */
+	readonly dataDir: string;
+	/** Address to listen on (default 127.0.0.1). */
+	readonly host?: string;
+	/** 0: any free port (default 8443). */
+	readonly port?: number;
+	/** Further names and addresses in the server's certificate. */
+	readonly names?: readonly string[];
+	readonly logLevel?: "fatal" | "error" | "warn" | "info" | "debug" | "silent";
+	/** Called when another controller took the store over. */
+	readonly onLost?: () => void;
+}
+
+export interface Controller {
+	readonly url: string;
+	close(): Promise<void>;
+}
+
+const RENEW_CHECK_MS = 3_600_000;
+const DEFAULTS: DeliveryOptions = {
+	reconnectMs: 5000,
+	drainIdleMs: 3000,
+	drainMaxMs: 60_000,
+};
+
+/** Starts a controller; throws `operation: cause (likely fix)`. */
+export async function startController(
+	options: ControllerOptions,
+): Promise<Controller> {
+	const { dataDir, host = "127.0.0.1", port = 8443 } = options;
+	privateDirectory(dataDir);
+	const store = sqliteStore(join(dataDir, "controller.db"));
+	const closers: (() => Promise<void> | void)[] = [() => store.close()];
+	const close = async () => {
+		for (const closer of closers.splice(0).reverse()) await closer();
+	};
+	try {
+		const stopLeading = await lead(store, () => options.onLost?.());
+		closers.push(stopLeading);
+
+		const log = await openEventLog(store);
+		closers.push(() => log.flush());
+
+		const authority = await openAuthority(dataDir);
+		const tokens = openTokens(store);
+		const enrollment = openEnrollment(store, authority, log);
+		let listener: FleetListener | undefined;
+		const fleet = createFleet(forward(() => listener));
+		closers.push(() => fleet.close());
+		const delivery = await openDelivery(store, fleet, {
+			reconnectMs: options.reconnectMs ?? DEFAULTS.reconnectMs,
+			drainIdleMs: options.drainIdleMs ?? DEFAULTS.drainIdleMs,
+			drainMaxMs: options.drainMaxMs ?? DEFAULTS.drainMaxMs,
+		});
+		const reconciler = await openReconciler(
+			store,
+			delivery,
+			log,
+			await enrollment.joined(),
+		);
+		closers.push(() => reconciler.close());
+		listener = listen(log, delivery, reconciler);
+
+		const names = [
+			...new Set(["localhost", "127.0.0.1", "::1", ...concrete(host)]),
+			...(options.names ?? []),
+		];
+		const secureContext = async () => {
+			const pair = await authority.server(names);
+			return {
+				key: pair.key,
+				cert: `${pair.certificate}\n${authority.certificate}`,
+				ca: authority.certificate,
+			};
+		};
+		const app = await createApp(
+			{
+				store,
+				log,
+				tokens,
+				enrollment,
+				fleet,
+				delivery,
+				reconciler,
+				version: packageVersion(),
+			},
+			await secureContext(),
+			options.logLevel ?? "info",
+		);
+		closers.push(() => app.close());
+		log.follow((event) => app.log.info({ event }, event.message));
+		const renewal = setInterval(() => {
+			secureContext().then(
+				(next) => app.server.setSecureContext(next),
+				(error) => app.log.error({ err: error }, "server certificate"),
+			);
+		}, RENEW_CHECK_MS);
+		closers.push(() => clearInterval(renewal));
+
+		await app.listen({ host, port });
+		const bound = app.server.address() as AddressInfo;
+		const url = `https://${authorityOf(host)}:${bound.port}`;
+		await writeAdminFile(dataDir, url, authority.certificate, store, tokens);
+		app.log.info({ url }, "controller listens");
+		return { url, close };
+	} catch (error) {
+		await close();
+		throw error;
+	}
+}
+
+/** Fleet and reconciler need each other; the server listens once both are there. */
+function forward(to: () => FleetListener | undefined): FleetListener {
+	return {
+		hello: (...said) => to()?.hello(...said),
+		acknowledged: (...said) => to()?.acknowledged(...said),
+		refused: (...said) => to()?.refused(...said),
+		status: (...said) => to()?.status(...said),
+		event: (...said) => to()?.event(...said),
+		gone: (...said) => to()?.gone(...said),
+	};
+}
+
+function listen(
+	log: EventLog,
+	delivery: Awaited<ReturnType<typeof openDelivery>>,
+	reconciler: Awaited<ReturnType<typeof openReconciler>>,
+): FleetListener {
+	return {
+		hello(node, revision) {
+			log.add({
+				kind: "connected",
+				message: `node ${node} connected, runs revision ${revision}`,
+				node,
+			});
+			delivery.hello(node);
+		},
+		acknowledged: (node, revision) => delivery.acknowledged(node, revision),
+		refused(node, revision, reason) {
+			log.add({
+				kind: "refused",
+				message: `node ${node} refused revision ${revision}: ${reason}`,
+				node,
+			});
+			delivery.refused(node, revision, reason);
+		},
+		status(node, status) {
+			delivery.status(node, status);
+			for (const item of status.instances) {
+				const name = `${item.function}/${item.instance}`;
+				reconciler.health(name, item.state === "down");
+			}
+		},
+		event(node, { kind, message, tenant }) {
+			log.add({ kind, message, node, ...(tenant !== undefined && { tenant }) });
+		},
+		gone(node) {
+			log.add({
+				kind: "disconnected",
+				message: `node ${node} disconnected`,
+				node,
+			});
+			delivery.gone(node);
+		},
+	};
+}
+
+/** How the CLI on this machine gets in; the token in it is kept over restarts. */
+async function writeAdminFile(
+	dataDir: string,
+	url: string,
+	ca: string,
+	store: Store,
+	tokens: ReturnType<typeof openTokens>,
+): Promise<void> {
+	const path = join(dataDir, "admin.json");
+	const text = readIfThere(path);
+	const known =
+		text === undefined ? undefined : (JSON.parse(text) as AdminFile);
+	let token = known?.token;
+	if (token === undefined || !(await tokens.verify(token))) {
+		const created = tokens.create({ name: "admin", role: "admin" });
+		await store.transact([created.write]);
+		token = created.token;
+	}
+	const file: AdminFile = { url, token, ca };
+	writePrivate(path, `${JSON.stringify(file, undefined, "\t")}\n`);
+}
+
+/** The host as a URL has it; one that listens everywhere is reached locally. */
+function authorityOf(host: string): string {
+	if (host === "0.0.0.0") return "127.0.0.1";
+	if (host === "::") return "[::1]";
+	return host.includes(":") ? `[${host}]` : host;
+}
+
+const concrete = (host: string) =>
+	host === "0.0.0.0" || host === "::" ? [] : [host];
+
+function packageVersion(): string {
+	const path = new URL("../../../package.json", import.meta.url);
+	return (JSON.parse(readFileSync(path, "utf8")) as { version: string })
+		.version;
+}

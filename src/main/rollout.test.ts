@@ -1,0 +1,297 @@
+/** Changes on their way to nodes: phases, refusals, losses, restarts. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { NodeState } from "../plan/state.js";
+import type { FakeAgent, Reaction } from "./testing/fake-agent.js";
+import {
+	documents,
+	policy,
+	startTestController,
+	type TestController,
+} from "./testing/network.js";
+
+async function network(
+	body: (
+		controller: TestController,
+		edge1: FakeAgent,
+		edge2: FakeAgent,
+	) => Promise<void>,
+): Promise<void> {
+	const controller = await startTestController();
+	try {
+		const edge1 = await controller.agent("edge1");
+		const edge2 = await controller.agent("edge2");
+		await body(controller, edge1, edge2);
+	} finally {
+		await controller.close();
+	}
+}
+
+const longer = policy(
+	"web",
+	"acme",
+	"match(proto=tcp & dport=80) >> firewall -> ids",
+);
+const pathsOf = (state: NodeState | undefined, name: string, active: boolean) =>
+	(state?.paths ?? [])
+		.filter((path) => path.policy === name && path.active === active)
+		.map((path) => path.spi);
+/** Functions' count of the chain the node's rules point at. */
+const chosenLength = (state: NodeState | undefined, name: string) => {
+	const rule = state?.ruleSets
+		.flatMap((set) => set.rules)
+		.find((candidate) => candidate.policy === name);
+	const spi = rule?.action.kind === "chain" ? rule.action.slots[0] : undefined;
+	return state?.paths.find((path) => path.spi === spi)?.length;
+};
+
+test("rollout: first apply gives every node its state, all rules resolve", () =>
+	network(async ({ admin }, edge1, edge2) => {
+		const { status, body } = await admin.apply(documents);
+		assert.equal(status, 200, JSON.stringify(body));
+		assert.deepEqual(body.pending, []);
+		assert.deepEqual(body.disconnected, []);
+		assert.equal(body.changes.length, documents.length);
+		assert.equal(chosenLength(edge1.running, "web"), 1);
+		assert.equal(chosenLength(edge1.running, "blue-all"), 2);
+		assert.ok(edge2.running);
+		const again = await admin.apply(documents);
+		assert.ok(
+			again.body.changes.every(
+				(c: { action: string }) => c.action === "unchanged",
+			),
+		);
+	}));
+
+test("rollout: make before switch before break, break only when drained", () =>
+	network(async ({ admin }, edge1, edge2) => {
+		await admin.apply(documents);
+		const old = pathsOf(edge1.running, "web", true);
+		edge1.states.length = 0;
+		edge2.idleMs = 0;
+		const { status, body } = await admin.apply([longer]);
+		assert.equal(status, 200, JSON.stringify(body));
+
+		const [made, switched] = edge1.states;
+		assert.equal(chosenLength(made, "web"), 1, "make: old rules");
+		assert.ok(pathsOf(made, "web", true).length > old.length, "make: union");
+		assert.equal(chosenLength(switched, "web"), 2, "switch: new rules");
+		assert.deepEqual(pathsOf(switched, "web", false), old, "old ones drain");
+		assert.ok((made?.revision ?? 0) < (switched?.revision ?? 0));
+
+		const status1 = await admin.get("/v1/status");
+		assert.equal(status1.body.phase, "drain");
+		const holding = edge1.states.length;
+		edge2.status();
+		await admin.get("/v1/status");
+		assert.equal(edge1.states.length, holding, "busy paths are not broken");
+
+		edge2.idleMs = 5000;
+		edge2.status();
+		await edge1.until(() => pathsOf(edge1.running, "web", false).length === 0);
+		assert.equal(chosenLength(edge1.running, "web"), 2);
+	}));
+
+test("rollout: a change that comes while paths drain does not wait for them", () =>
+	network(async ({ admin }, edge1, edge2) => {
+		await admin.apply(documents);
+		const first = pathsOf(edge1.running, "web", true);
+		edge1.idleMs = 0;
+		edge2.idleMs = 0;
+		await admin.apply([longer]);
+		const drop = policy("web", "acme", "match(proto=tcp) >> drop");
+		const { status } = await admin.apply([drop]);
+		assert.equal(status, 200);
+		const draining = pathsOf(edge1.running, "web", false);
+		assert.ok(
+			first.every((spi) => draining.includes(spi)),
+			"still there",
+		);
+		assert.ok(draining.length > first.length, "and the second's, too");
+		edge1.idleMs = edge2.idleMs = 9999;
+		edge1.status();
+		edge2.status();
+		await edge1.until(() => pathsOf(edge1.running, "web", false).length === 0);
+	}));
+
+/** Reacts to the n-th state from now on, counted from 1; acknowledges others. */
+function onState(agent: FakeAgent, n: number, reaction: Reaction): void {
+	let count = 0;
+	agent.react = () => (++count === n ? reaction : "ack");
+}
+
+for (const [phase, n] of [
+	["make", 1],
+	["switch", 2],
+] as const) {
+	test(`rollout: a refusal at ${phase} takes everything back`, () =>
+		network(async ({ admin }, edge1, edge2) => {
+			await admin.apply(documents);
+			const before = edge1.running;
+			onState(edge2, n, { refuse: "disk is full" });
+			const { status, body } = await admin.apply([longer]);
+			assert.equal(status, 409);
+			assert.equal(body.error.code, "node_refused");
+			assert.match(body.error.message, /edge2.*disk is full/);
+
+			for (const agent of [edge1, edge2]) {
+				await agent.until(
+					() =>
+						agent.running?.paths.length ===
+						(agent === edge1 ? before : agent.running)?.paths.length,
+				);
+			}
+			await edge1.until(
+				() =>
+					chosenLength(edge1.running, "web") === 1 &&
+					edge1.running?.paths.length === before?.paths.length,
+			);
+			const web = await admin.get("/v1/policies/web");
+			assert.doesNotMatch(web.body.spec.rule, /ids/, "intent is what it was");
+			const fixed = await admin.apply([longer]);
+			assert.equal(fixed.status, 200, "and the next try works");
+			assert.equal(chosenLength(edge1.running, "web"), 2);
+		}));
+
+	test(`rollout: a node that leaves at ${phase} holds nobody up and gets the newest state`, () =>
+		network(async (controller, edge1, edge2) => {
+			const { admin } = controller;
+			await admin.apply(documents);
+			onState(edge2, n, "leave");
+			const { status, body } = await admin.apply([longer]);
+			assert.equal(status, 200);
+			assert.deepEqual(body.disconnected, ["edge2"]);
+			assert.equal(chosenLength(edge1.running, "web"), 2);
+			edge2.react = () => "ack";
+			await edge2.connect(admin.url);
+			await edge2.until(() => (edge2.running?.revision ?? 0) >= body.revision);
+			const after = await admin.get("/v1/status?wait=revision");
+			assert.equal(after.body.settled, true);
+		}));
+}
+
+test("rollout: silence at make takes the change back and names the node", () =>
+	network(async ({ admin }, edge1, edge2) => {
+		await admin.apply(documents);
+		onState(edge2, 1, "ignore");
+		const { status, body } = await admin.apply([longer], { timeoutMs: 200 });
+		assert.equal(status, 504);
+		assert.match(body.error.message, /edge2/);
+		await edge1.until(() => chosenLength(edge1.running, "web") === 1);
+	}));
+
+test("rollout: silence at switch is told as pending", () =>
+	network(async ({ admin }, edge1, edge2) => {
+		await admin.apply(documents);
+		onState(edge2, 2, "ignore");
+		const { status, body } = await admin.apply([longer], { timeoutMs: 200 });
+		assert.equal(status, 200);
+		assert.deepEqual(body.pending, ["edge2"]);
+		assert.equal(chosenLength(edge1.running, "web"), 2);
+	}));
+
+test("rollout: changes at the same time are carried out one after the other", () =>
+	network(async ({ admin }, edge1) => {
+		await admin.apply(documents);
+		const ports = [81, 82, 83, 84, 85];
+		const answers = await Promise.all(
+			ports.map((port) =>
+				admin.apply([
+					policy(
+						`p${port}`,
+						"acme",
+						`match(proto=tcp & dport=${port}) >> firewall`,
+					),
+				]),
+			),
+		);
+		assert.deepEqual(
+			answers.map((answer) => answer.status),
+			ports.map(() => 200),
+		);
+		for (const port of ports) {
+			assert.equal(chosenLength(edge1.running, `p${port}`), 1);
+		}
+		const revisions = edge1.states.map((state) => state.revision);
+		assert.deepEqual(
+			revisions,
+			[...revisions].sort((a, b) => a - b),
+		);
+	}));
+
+test("rollout: an instance that is down gets no new paths until it is up", () =>
+	network(async ({ admin }, edge1, edge2) => {
+		await admin.apply(documents);
+		const through = async (instance: string) => {
+			const { body } = await admin.get("/v1/paths");
+			return body.items.filter(
+				(path: { state: string; hops: { instance?: string }[] }) =>
+					path.state === "active" &&
+					path.hops.some((hop) => hop.instance === instance),
+			).length;
+		};
+		assert.ok((await through("fw1")) > 0);
+		const report = (state: "up" | "down") => {
+			edge1.instances = [
+				{
+					function: "firewall",
+					instance: "fw1",
+					state,
+					reason: "process",
+					restarts: 1,
+				},
+			];
+			edge1.status();
+		};
+		const seen = edge1.states.length;
+		report("down");
+		await edge1.until(() => edge1.states.length >= seen + 2);
+		await edge1.until(() => pathsOf(edge1.running, "web", false).length === 0);
+		assert.equal(await through("fw1"), 0);
+		assert.ok((await through("fw2")) > 0);
+		const later = edge1.states.length;
+		report("up");
+		await edge1.until(() => edge1.states.length >= later + 2);
+		assert.ok((await through("fw1")) > 0);
+		assert.ok(edge2.isConnected);
+	}));
+
+test("rollout: a restarted controller sends what it had sent, and goes on", () =>
+	network(async (controller, edge1, edge2) => {
+		const { admin } = controller;
+		await admin.apply(documents);
+		edge1.idleMs = edge2.idleMs = 0;
+		await admin.apply([longer]);
+		const before = edge1.running;
+		await controller.restart();
+		await edge1.until(() => !edge1.isConnected);
+		await edge1.connect(admin.url);
+		await edge2.connect(admin.url);
+		await edge1.until(() => edge1.states.at(-1)?.revision === before?.revision);
+		assert.deepEqual(edge1.states.at(-1), before, "adopted as it was");
+		edge1.idleMs = edge2.idleMs = 9999;
+		edge1.status();
+		edge2.status();
+		await edge1.until(() => pathsOf(edge1.running, "web", false).length === 0);
+	}));
+
+test("rollout: a deleted node is emptied", () =>
+	network(async ({ admin }, edge1, edge2) => {
+		await admin.apply(documents);
+		for (const path of [
+			"policies/web",
+			"policies/blue-all",
+			"functions/ids",
+			"functions/firewall",
+			"nodes/edge2",
+		]) {
+			const { status, body } = await admin.call("DELETE", `/v1/${path}`);
+			assert.equal(status, 200, `${path}: ${JSON.stringify(body)}`);
+		}
+		await edge2.until(
+			() =>
+				edge2.running?.instances.length === 0 &&
+				edge2.running.interfaces.length === 0,
+		);
+		assert.ok(edge1.running?.interfaces.length);
+	}));

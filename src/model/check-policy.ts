@@ -72,7 +72,10 @@ export class PolicyChecker {
 					? tenants
 					: []
 				: tenants.filter(compile);
-			if (tenants.length > 0 && matching.length === 0)
+			const known = places.tenants.every((t) =>
+				this.intent.tenants.has(t.name),
+			);
+			if (known && tenants.length > 0 && matching.length === 0)
 				within(
 					"no packet can match this predicate",
 					"tests joined by `&` must all hold; did you mean `|`? (ports need tcp, udp or sctp)",

@@ -94,18 +94,31 @@ export function findConflicts(intent: Intent): Findings {
 		const signature = compiler.signature(name);
 		if (entries.length < 2 || seen.has(signature)) continue;
 		seen.add(signature);
-		const space = new TupleSpace<Key>();
-		for (const entry of entries)
-			for (const key of entry.keys) space.table(key.bits.mask).add(key);
+		const space = spaceOf(entries);
 		const witness = (bits: Ternary) => realPacket(bits, name, spec.subnets);
 		findings.push(
-			...conflicts(space, name, witness, budget),
+			...conflicts(spaceOf(rivals(entries)), name, witness, budget),
 			...shadows(entries, space, name, witness, budget),
 		);
 		if (findings.length >= MAX_FINDINGS || budget.exhausted) break;
 	}
 	const complete = findings.length < MAX_FINDINGS && !budget.exhausted;
 	return { findings: findings.slice(0, MAX_FINDINGS), complete };
+}
+
+function spaceOf(entries: readonly Entry[]): TupleSpace<Key> {
+	const space = new TupleSpace<Key>();
+	for (const { keys } of entries)
+		for (const key of keys) space.table(key.bits.mask).add(key);
+	return space;
+}
+
+/** Entries that share their priority with one of another action. */
+function rivals(entries: readonly Entry[]): Entry[] {
+	const actions = new Map<number, Set<string>>();
+	for (const { priority, action } of entries)
+		actions.set(priority, (actions.get(priority) ?? new Set()).add(action));
+	return entries.filter((e) => (actions.get(e.priority)?.size ?? 0) > 1);
 }
 
 /** The findings as warnings with the place of the rule that loses. */
@@ -241,13 +254,20 @@ function conflicts(
 	for (const [index, left] of tables.entries())
 		for (const right of tables.slice(index)) {
 			const mask = common(left.mask, right.mask);
-			const joined = new MaskTable<Group>(mask);
-			for (const key of left.items) groupOf(joined, key).add(key);
+			const joined = new MaskTable<Rivals>(mask);
+			for (const key of left.items) {
+				let [rivals] = joined.find(key.bits.value);
+				if (!rivals) {
+					rivals = new Rivals(key.bits);
+					joined.add(rivals);
+				}
+				rivals.add(key);
+			}
 			if (!budget.spend(left.items.length + right.items.length))
 				return findings;
 			for (const key of right.items)
-				for (const group of joined.find(key.bits.value))
-					for (const other of group.rivals(key)) {
+				for (const rivals of joined.find(key.bits.value))
+					for (const other of rivals.of(key)) {
 						if (!budget.spend(1)) return findings;
 						note(key, other);
 						if (findings.length >= MAX_FINDINGS) return findings;
@@ -256,15 +276,8 @@ function conflicts(
 	return findings;
 }
 
-function groupOf(table: MaskTable<Group>, key: Key): Group {
-	for (const group of table.find(key.bits.value)) return group;
-	const group = new Group(key.bits);
-	table.add(group);
-	return group;
-}
-
 /** Keys that agree on some bits, by priority and action. */
-class Group {
+class Rivals {
 	private readonly keys = new Map<number, Map<string, Key[]>>();
 
 	constructor(readonly bits: Ternary) {}
@@ -278,7 +291,7 @@ class Group {
 		else actions.set(action, [key]);
 	}
 
-	*rivals({ entry }: Key): Generator<Key> {
+	*of({ entry }: Key): Generator<Key> {
 		for (const [action, keys] of this.keys.get(entry.priority) ?? [])
 			if (action !== entry.action) yield* keys;
 	}

@@ -7,7 +7,6 @@ import {
 	common,
 	covers,
 	isWeaker,
-	MaskTable,
 	overlaps,
 	type Ternary,
 	type TupleSpace,
@@ -75,32 +74,6 @@ function coveredByOne<K extends Ranked>(
 	return best;
 }
 
-type Joined<K> = { readonly bits: Ternary; readonly items: K[] };
-const indexes = new WeakMap<object, Map<string, MaskTable<Joined<never>>>>();
-
-/** A table's items grouped by the bits that it has in common with a mask. */
-function indexBy<K extends Ranked>(
-	table: MaskTable<K>,
-	mask: Int32Array,
-	work: Work,
-): MaskTable<Joined<K>> {
-	const known = indexes.get(table) as Map<string, MaskTable<Joined<K>>>;
-	const byMask = known ?? new Map<string, MaskTable<Joined<K>>>();
-	if (!known) indexes.set(table, byMask as never);
-	const name = mask.join();
-	const made = byMask.get(name);
-	if (made) return made;
-	const index = new MaskTable<Joined<K>>(mask);
-	work.spend(table.items.length);
-	for (const item of table.items) {
-		const [group] = index.find(item.bits.value);
-		if (group) group.items.push(item);
-		else index.add({ bits: item.bits, items: [item] });
-	}
-	byMask.set(name, index);
-	return index;
-}
-
 /** Earlier keys that share packets with this one; undefined: too many. */
 function overlapping<K extends Ranked>(
 	key: K,
@@ -110,8 +83,9 @@ function overlapping<K extends Ranked>(
 ): K[] | undefined {
 	const found: K[] = [];
 	for (const table of space.tables()) {
-		const index = indexBy(table, common(table.mask, key.bits.mask), work);
-		for (const group of index.find(key.bits.value))
+		const mask = common(table.mask, key.bits.mask);
+		if (!table.isGroupedBy(mask)) work.spend(table.items.length);
+		for (const group of table.groupedBy(mask).find(key.bits.value))
 			for (const other of group.items) {
 				if (!work.spend(1)) return undefined;
 				if (other.entry.rank >= rank) continue;

@@ -179,7 +179,7 @@ class Loader {
 			this.problems.push({
 				...text.place({ offset: pos[0], length: pos[1] - pos[0] }),
 				message: plain(code, message),
-				hint: SYNTAX_HINTS[code] ?? "see https://yaml.org/spec/1.2.2",
+				hint: syntaxHint(code, message),
 			});
 		return all.length > 0;
 	}
@@ -201,8 +201,15 @@ const SYNTAX_HINTS: Readonly<Record<string, string>> = {
 	BAD_ALIAS: "name the anchor first: `&name`",
 	TAG_RESOLVE_FAILED: "remove the tag",
 	BLOCK_IN_FLOW: "close the bracket before the next line",
-	UNEXPECTED_TOKEN: "check indentation, quotes and brackets near here",
 };
+
+function syntaxHint(code: string, message: string): string {
+	if (/end with a [\]}]/.test(message))
+		return "close the bracket, and indent what stands inside it";
+	return (
+		SYNTAX_HINTS[code] ?? "check indentation, quotes and brackets near here"
+	);
+}
 
 function parse(text: string): Document[] {
 	const parsed = parseAllDocuments(text, {
@@ -279,7 +286,11 @@ class Converter {
 			const target = this.anchors.get(node.source);
 			return target
 				? this.convert(target, depth + 1)
-				: this.bad(node, `unknown alias ${quoted(node.source)}`);
+				: this.bad(
+						node,
+						`unknown alias ${quoted(node.source)}`,
+						`mark what it stands for: \`&${node.source}\`; text that begins with * needs quotes`,
+					);
 		}
 		if ("anchor" in node && typeof node.anchor === "string")
 			this.anchors.set(node.anchor, node);
@@ -313,7 +324,9 @@ class Converter {
 				return this.bad(
 					node,
 					`key ${quoted(name)} is given twice`,
-					`the first is in line ${line}; keep one of them`,
+					name === "kind"
+						? "put a line `---` between two documents"
+						: `the first is in line ${line}; keep one of them`,
 				);
 			}
 			keys.set(name, node);

@@ -7,23 +7,30 @@ import type { MaskedKey } from "./packet.js";
 /** src 4, dst 4, ports, proto | dscp | icmp-type | family. */
 export const WORDS = 10;
 
+/**
+ * One bit stands for the family, and IPv4 addresses are their last word alone:
+ * a key then says nothing twice, and splitting a key bit by bit (cover.ts)
+ * never leaves the space of packets.
+ */
 export interface Ternary {
 	readonly value: Int32Array;
 	readonly mask: Int32Array;
 }
 
-const ADDRESS_WORDS = [0, 8, 16, 24];
+/** The family bit of IPv6. */
+export const FAMILY_6 = 1;
 
 function words(
 	src: string,
 	dst: string,
+	isV4: boolean,
 	ports: number,
 	rest: number,
 ): Int32Array {
 	const out = new Int32Array(WORDS);
-	for (const [i, at] of ADDRESS_WORDS.entries()) {
-		out[i] = Number.parseInt(src.slice(at, at + 8), 16);
-		out[i + 4] = Number.parseInt(dst.slice(at, at + 8), 16);
+	for (let i = isV4 ? 3 : 0; i < 4; i++) {
+		out[i] = Number.parseInt(src.slice(8 * i, 8 * i + 8), 16);
+		out[i + 4] = Number.parseInt(dst.slice(8 * i, 8 * i + 8), 16);
 	}
 	out[8] = ports;
 	out[9] = rest;
@@ -31,20 +38,23 @@ function words(
 }
 
 export function toTernary(key: MaskedKey): Ternary {
+	const isV4 = key.family === 4;
 	const pack = (a: number, b: number, c: number, d: number) =>
 		(a << 24) | (b << 16) | (c << 8) | d;
 	return {
 		value: words(
 			key.src,
 			key.dst,
+			isV4,
 			(key.sport << 16) | key.dport,
-			pack(key.proto, key.dscp, key.icmpType, key.family),
+			pack(key.proto, key.dscp, key.icmpType, key.family === 6 ? FAMILY_6 : 0),
 		),
 		mask: words(
 			key.srcMask,
 			key.dstMask,
+			isV4,
 			(key.sportMask << 16) | key.dportMask,
-			pack(key.protoMask, key.dscpMask, key.icmpTypeMask, key.family ? 255 : 0),
+			pack(key.protoMask, key.dscpMask, key.icmpTypeMask, key.family ? 1 : 0),
 		),
 	};
 }
@@ -108,9 +118,16 @@ function hash(value: Int32Array, mask: Int32Array): number {
 	return h;
 }
 
+/** Items that agree on the bits of a mask; `bits` are those of the first. */
+export interface Group<T> {
+	readonly bits: Ternary;
+	readonly items: T[];
+}
+
 /** Items by the bits of their value that one mask looks at. */
 export class MaskTable<T extends { readonly bits: Ternary }> {
 	private readonly buckets = new Map<number, T[]>();
+	private readonly groupings = new Map<string, MaskTable<Group<T>>>();
 	readonly items: T[] = [];
 
 	constructor(readonly mask: Int32Array) {}
@@ -131,6 +148,26 @@ export class MaskTable<T extends { readonly bits: Ternary }> {
 
 	has(value: Int32Array): boolean {
 		return this.find(value).next().done !== true;
+	}
+
+	/** Whether groupedBy() has done its work for this mask. */
+	isGroupedBy(mask: Int32Array): boolean {
+		return this.groupings.has(mask.join());
+	}
+
+	/** The items in groups that agree on the bits of a weaker mask. */
+	groupedBy(mask: Int32Array): MaskTable<Group<T>> {
+		const name = mask.join();
+		const known = this.groupings.get(name);
+		if (known) return known;
+		const groups = new MaskTable<Group<T>>(mask);
+		for (const item of this.items) {
+			const [group] = groups.find(item.bits.value);
+			if (group) group.items.push(item);
+			else groups.add({ bits: item.bits, items: [item] });
+		}
+		this.groupings.set(name, groups);
+		return groups;
 	}
 }
 

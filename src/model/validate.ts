@@ -5,7 +5,7 @@
 import { Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { documents, type IntentDocument, type Kind } from "./intent.js";
-import { quoted, suggest } from "./problem.js";
+import { closest, quoted, suggest } from "./problem.js";
 import type { Path } from "./source.js";
 
 export interface SchemaProblem {
@@ -86,11 +86,12 @@ function kindProblem(value: Record<string, unknown>): SchemaProblem {
 			message: `\`kind\` must be a word, not ${describe(value.kind)}`,
 			hint: known,
 		};
+	const near = Object.keys(value).find((key) => closest(key, ["kind"]));
 	return {
 		path: [],
 		at: "key",
 		message: "`kind` is missing",
-		hint: suggestFor("kind", Object.keys(value)) ?? known,
+		hint: near ? `did you write ${quoted(near)} for it?` : known,
 	};
 }
 
@@ -110,18 +111,28 @@ function explain(
 		if (!Array.isArray(value))
 			return void bad(
 				`${what} must be a list, not ${describe(value)}`,
-				isScalarValue(value) ? `did you mean \`[${value}]\`?` : undefined,
+				isScalarValue(value)
+					? `did you mean \`[${String(value)
+							.trim()
+							.split(/[\s,]+/)
+							.slice(0, 8)
+							.join(", ")}]\`?`
+					: HINTS[String(path.at(-1))],
 			);
 		const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } =
 			schema as Bounds;
 		if (value.length < minItems)
-			bad(`${what} needs at least ${minItems} entry`);
+			bad(
+				`${what} needs at least ${minItems} entry`,
+				HINTS[String(path.at(-1))],
+			);
 		if (value.length > maxItems)
 			bad(`${what} has ${value.length} entries, more than ${maxItems}`);
 		for (const [index, item] of value.slice(0, maxItems).entries())
 			explain(item, schema.items, [...path, index], out);
 	} else if (Type.IsUnion(schema)) explainUnion(value, schema, path, out);
-	else if (Type.IsString(schema)) explainString(value, schema, what, bad);
+	else if (Type.IsString(schema))
+		explainString(value, schema, String(path.at(-1)), bad);
 	else if (Type.IsInteger(schema)) {
 		const { minimum = -Infinity, maximum = Infinity } = schema as Bounds;
 		if (typeof value !== "number" || !Number.isInteger(value))
@@ -165,12 +176,11 @@ function explainObject(
 	}
 	for (const key of schema.required ?? []) {
 		if (key in value) continue;
+		// Its misspelt form is reported already, as an unknown key.
+		const unknown = Object.keys(value).filter((k) => !known.includes(k));
+		if (unknown.some((other) => closest(other, [key]))) continue;
+		const hint = HINTS[key];
 		const message = `\`${key}\` is missing`;
-		const hint =
-			suggestFor(
-				key,
-				Object.keys(value).filter((k) => !known.includes(k)),
-			) ?? hintFor(key);
 		out.push({ path, at: "key", message, ...(hint ? { hint } : {}) });
 	}
 	for (const [key, inner] of Object.entries(schema.properties))
@@ -228,15 +238,17 @@ function explainUnion(
 		path,
 		at: "value",
 		message: `\`${nameOf(path)}\` must be a mapping with exactly one of ${forms.join(", ")}`,
+		hint: HINTS[String(path.at(-1))] ?? `keys: ${forms.join(", ")}`,
 	});
 }
 
 function explainString(
 	value: unknown,
 	schema: Type.TString,
-	what: string,
+	key: string,
 	bad: (message: string, hint?: string) => void,
 ): void {
+	const what = `\`${key}\``;
 	if (typeof value !== "string") {
 		bad(
 			`${what} must be text, not ${describe(value)}`,
@@ -247,7 +259,7 @@ function explainString(
 		return;
 	}
 	const { minLength = 0, maxLength = Infinity, pattern } = schema as Bounds;
-	if (value.length < minLength) bad(`${what} must not be empty`);
+	if (value.length < minLength) bad(`${what} must not be empty`, HINTS[key]);
 	else if (value.length > maxLength)
 		bad(
 			`${what} has ${value.length} characters`,
@@ -279,15 +291,6 @@ const interfaceHint = (value: string, otherwise: string): string =>
 		? "names of Linux interfaces have at most 15 characters"
 		: otherwise;
 
-/** "did you mean …" for a missing key, when an unknown one resembles it. */
-function suggestFor(
-	key: string,
-	unknown: readonly string[],
-): string | undefined {
-	const near = unknown.find((other) => suggest(other, [key], "") !== "");
-	return near ? `did you write ${quoted(near)} for it?` : undefined;
-}
-
 const HINTS: Readonly<Record<string, string>> = {
 	rule: "rule: match(src=10.0.1.0/24 & proto=tcp) >> firewall -> monitor",
 	subnets: "subnets: [10.0.1.0/24]",
@@ -296,8 +299,11 @@ const HINTS: Readonly<Record<string, string>> = {
 	runtime: "runtime: process or external",
 	instances: "instances: [{ name: firewall-1, node: edge1 }]",
 	role: "role: access, exit or underlay",
+	name: "name: lower-case letters, digits and dashes",
+	spec: "what is declared stands under `spec:`",
+	ruleset: "ruleset: { file: /etc/chainmail/rules.nft } or { text: … }",
+	command: "command: [tcpdump, -i, tap]",
 };
-const hintFor = (key: string): string | undefined => HINTS[key];
 
 const nameOf = (path: Path): string => {
 	const last = path.at(-1) ?? "";

@@ -2,9 +2,7 @@
 import { type Family, formatAddress, parsePrefix } from "./address.js";
 import { ICMP, ICMPV6, PORT_PROTOCOLS } from "./language/index.js";
 import type { Packet } from "./packet.js";
-import type { Ternary } from "./ternary.js";
-
-const MAPPED = 0xffffn << 32n;
+import { FAMILY_6, type Ternary } from "./ternary.js";
 
 /** What a packet has where a key leaves it open. */
 const USUAL = {
@@ -34,7 +32,7 @@ export function realPacket(
 	const { value, mask } = key;
 	const rest = unpack(value[9] ?? 0);
 	const restMask = unpack(mask[9] ?? 0);
-	const family: Family = restMask[3] === 0 ? 4 : rest[3] === 6 ? 6 : 4;
+	const family: Family = rest[3] === FAMILY_6 ? 6 : 4;
 	const ports = value[8] ?? 0;
 	const portsMask = mask[8] ?? 0;
 	const fill = (usual: number, bits: number, fixed: number) =>
@@ -86,7 +84,5 @@ function addressOf(
 			0n,
 		);
 	const first = (parsePrefix(subnet)?.address ?? 0n) + 5n;
-	const usual = family === 4 ? MAPPED | first : first;
-	const fixed = (usual & ~join(mask)) | join(value);
-	return formatAddress(family, family === 4 ? fixed & 0xffffffffn : fixed);
+	return formatAddress(family, (first & ~join(mask)) | join(value));
 }

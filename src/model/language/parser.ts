@@ -8,7 +8,7 @@
  *     unary     = "~" unary | "(" or ")" | "*" | test
  *     test      = field ( "=" | "!=" ) ( value | "{" value { "," value } "}" )
  */
-import { quoted, type Span, suggest } from "../problem.js";
+import { closest, quoted, type Span, suggest } from "../problem.js";
 import {
 	type Action,
 	FIELDS,
@@ -258,10 +258,23 @@ function unknownField(name: Token): RuleError {
 	const message = `unknown field ${quoted(name.text)}`;
 	if (/^not$/i.test(name.text))
 		return new RuleError(name, message, "did you mean `~`?");
-	const other = { port: "dport", ip: "src", protocol: "proto", tos: "dscp" };
-	const meant = Object.entries(other).find(([word]) => word === name.text);
+	const near = closest(name.text, [...FIELDS, ...SYNONYMS.keys()]);
+	const meant = near === undefined ? undefined : (SYNONYMS.get(near) ?? near);
 	const hint = meant
-		? `did you mean \`${meant[1]}\`?`
+		? `did you mean \`${meant}\`?`
 		: suggest(name.text, FIELDS);
 	return new RuleError(name, message, hint);
 }
+
+/** What other tools call the fields. */
+const SYNONYMS: ReadonlyMap<string, Field> = new Map([
+	["source", "src"],
+	["saddr", "src"],
+	["ip", "src"],
+	["destination", "dst"],
+	["daddr", "dst"],
+	["port", "dport"],
+	["protocol", "proto"],
+	["tos", "dscp"],
+	["icmptype", "icmp-type"],
+]);

@@ -25,32 +25,43 @@ interface Numbers {
 
 const NONE: ReadonlyMap<string, number> = new Map();
 const PORT: Numbers = {
-	title: "port",
+	title: "a port",
 	min: 1,
 	max: 65_535,
 	names: NONE,
 	example: "write a number, a range 1000-2000 or a set {80, 443}",
 };
 
+/** For hints alone: a rule that reads alike everywhere has numbers. */
+const SERVICES: ReadonlyMap<string, number> = new Map([
+	["ssh", 22],
+	["smtp", 25],
+	["dns", 53],
+	["domain", 53],
+	["http", 80],
+	["ntp", 123],
+	["https", 443],
+]);
+
 const NUMBERS: Partial<Record<Field, Numbers>> = {
 	sport: PORT,
 	dport: PORT,
 	proto: {
-		title: "protocol",
+		title: "a protocol",
 		min: 0,
 		max: 255,
 		names: PROTOCOLS,
 		example: "tcp, udp, icmp, icmpv6, sctp, esp, gre or a number 0-255",
 	},
 	dscp: {
-		title: "DSCP",
+		title: "a DSCP",
 		min: 0,
 		max: 63,
 		names: DSCP,
 		example: "ef, va, le, cs0 to cs7, af11 to af43 or a number 0-63",
 	},
 	"icmp-type": {
-		title: "ICMP type",
+		title: "an ICMP type",
 		min: 0,
 		max: 255,
 		names: NONE,
@@ -134,7 +145,9 @@ function notAnAddress(token: Token, text: string): RuleError {
 		`${quoted(text)} is not an address`,
 		shortened
 			? `did you mean \`${formatPrefix(network(shortened))}\`?`
-			: "write an address, a prefix 10.0.1.0/24 or a range 10.0.0.1-10.0.0.9",
+			: /^\d+(\.\d+){3}$/.test(text)
+				? "each part of an IPv4 address is 0 to 255"
+				: "write an address, a prefix 10.0.1.0/24 or a range 10.0.0.1-10.0.0.9",
 	);
 }
 
@@ -143,11 +156,14 @@ function parseNumbers(numbers: Numbers, token: Token): Value {
 	if (named !== undefined) return { kind: "numbers", from: named, to: named };
 	const bounds = /^(\d+)(?:-(\d+))?$/.exec(token.text);
 	if (!bounds) {
-		const names = numbers.title === "ICMP type" ? ICMP_TYPES : numbers.names;
+		const names = numbers.title === "an ICMP type" ? ICMP_TYPES : numbers.names;
+		const service = numbers === PORT ? SERVICES.get(token.text) : undefined;
 		throw new RuleError(
 			token,
-			`${quoted(token.text)} is not a ${numbers.title}`,
-			suggest(token.text, names.keys(), numbers.example),
+			`${quoted(token.text)} is not ${numbers.title}`,
+			service === undefined
+				? suggest(token.text, names.keys(), numbers.example)
+				: `did you mean \`${service}\`? ports are numbers`,
 		);
 	}
 	const from = Number(bounds[1]);
@@ -156,10 +172,10 @@ function parseNumbers(numbers: Numbers, token: Token): Value {
 	if (outside !== undefined)
 		throw new RuleError(
 			token,
-			`${numbers.title} ${outside} is out of range`,
+			`${outside} is not ${numbers.title}`,
 			outside === 0 && to > 0 && to <= numbers.max
 				? `did you mean \`${numbers.min}-${to}\`?`
-				: `a ${numbers.title} is ${numbers.min} to ${numbers.max}`,
+				: `${numbers.title} is ${numbers.min} to ${numbers.max}`,
 		);
 	if (from > to)
 		throw new RuleError(

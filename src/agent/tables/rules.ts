@@ -155,6 +155,14 @@ export class RuleTables {
 		if (old) this.#release(old);
 	}
 
+	/** What happens to packets that no rule matches, of a set that is there. */
+	setDefault(index: number, drop: boolean): void {
+		const set = this.#maps.ruleSets.get(index);
+		const defaultDrop = drop ? 1 : 0;
+		if (!set?.present || set.defaultDrop === defaultDrop) return;
+		this.#maps.ruleSets.set(index, { ...set, defaultDrop });
+	}
+
 	remove(index: number): void {
 		const old = this.#placed.get(index);
 		this.#maps.ruleSets.set(index, ABSENT);

@@ -1,0 +1,232 @@
+/**
+ * The data plane of one node: three programs, the maps they share, and the
+ * interfaces they are attached to. All of it is pinned and outlives the agent.
+ */
+import { existsSync, readdirSync, rmSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+	type Attached,
+	attachedTag,
+	attachIngress,
+	detach,
+	type Place,
+} from "../kernel/attach.js";
+import {
+	BpfMap,
+	BpfObject,
+	KernelError,
+	LAYOUT_VERSION,
+	MAPS,
+	type MapDefinition,
+} from "../kernel/bpf.js";
+import { BPFFS, ensureBpffs } from "../kernel/bpffs.js";
+
+export const PROGRAMS = ["access", "port", "underlay"] as const;
+export type ProgramName = (typeof PROGRAMS)[number];
+
+/** Every map that has keys, typed. */
+export type Maps = {
+	readonly [K in keyof typeof MAPS as (typeof MAPS)[K] extends MapDefinition<
+		infer _K,
+		infer _V
+	>
+		? K
+		: never]: (typeof MAPS)[K] extends MapDefinition<infer Key, infer Value>
+		? BpfMap<Key, Value>
+		: never;
+};
+
+export interface DataPlaneOptions {
+	readonly prefix: string;
+	readonly node: string;
+	/** The node's network namespace; that of this process where absent. */
+	readonly netns?: string | undefined;
+	/** Directory of the compiled objects; the built ones where absent. */
+	readonly objects?: string | undefined;
+	/** Entries by map name, for maps that are made. */
+	readonly mapSizes?: Readonly<Record<string, number>> | undefined;
+	/** Indexes of all interfaces of the node. */
+	readonly interfaces: readonly number[];
+	/** Removes maps of another layout: running flows start anew. */
+	readonly replaceLayout?: boolean | undefined;
+}
+
+const BUILT = fileURLToPath(new URL("../../bpf/", import.meta.url));
+
+/** Where a node's maps and links are pinned. */
+export function pinDirectory(prefix: string, node: string): string {
+	return join(BPFFS, prefix, node);
+}
+
+export class DataPlane {
+	readonly #directory: string;
+	readonly #netns: string | undefined;
+	readonly #objects: ReadonlyMap<ProgramName, BpfObject>;
+	readonly maps: Maps;
+
+	private constructor(
+		options: DataPlaneOptions,
+		objects: ReadonlyMap<ProgramName, BpfObject>,
+	) {
+		this.#directory = pinDirectory(options.prefix, options.node);
+		this.#netns = options.netns;
+		this.#objects = objects;
+		const object = objects.get("access");
+		if (!object) throw new Error("data plane: no object is loaded");
+		const opened = Object.entries(MAPS)
+			.filter(([, definition]) => "key" in definition)
+			.map(([name, definition]) => [
+				name,
+				object.map(definition as MapDefinition<unknown, unknown>),
+			]);
+		this.maps = Object.fromEntries(opened) as Maps;
+	}
+
+	/** Loads the programs and adopts the maps a former agent left pinned. */
+	static async open(options: DataPlaneOptions): Promise<DataPlane> {
+		await ensureBpffs();
+		const pinRoot = pinDirectory(options.prefix, options.node);
+		const differs = layoutDiffers(options);
+		if (differs !== undefined) {
+			if (!options.replaceLayout) throw differs;
+			removePins(options, options.interfaces);
+		}
+		const objects = new Map<ProgramName, BpfObject>();
+		try {
+			for (const name of PROGRAMS) {
+				const path = join(options.objects ?? BUILT, `${name}.bpf.o`);
+				objects.set(
+					name,
+					BpfObject.open(path, {
+						pinRoot,
+						...(options.mapSizes && { mapSizes: options.mapSizes }),
+					}),
+				);
+			}
+			return new DataPlane(options, objects);
+		} catch (error) {
+			for (const object of objects.values()) object.close();
+			throw error;
+		}
+	}
+
+	/** Descriptor of the ring buffer of events. */
+	get eventsFd(): number {
+		return this.#object("access").mapFd(MAPS.events.name);
+	}
+
+	/**
+	 * Sees to it that this program, in this very version, runs at an interface.
+	 * Another version is replaced between two packets.
+	 */
+	attach(ifindex: number, name: ProgramName): Attached["kind"] | "kept" {
+		const program = this.#object(name).program(name);
+		const place = this.#place(ifindex);
+		if (attachedTag(place) === program.tag) return "kept";
+		return attachIngress({ ...place, programFd: program.fd }).kind;
+	}
+
+	/** Takes our programs off every interface of `present` that is not in `keep`. */
+	detachOthers(keep: ReadonlySet<number>, present: readonly number[]): void {
+		detachAll(
+			this.#directory,
+			this.#netns,
+			present.filter((ifindex) => !keep.has(ifindex)),
+		);
+		for (const ifindex of linkPins(this.#directory))
+			if (!keep.has(ifindex)) unlinkSync(this.#place(ifindex).pinPath);
+	}
+
+	/** Gives up file descriptors; traffic flows on. */
+	close(): void {
+		for (const object of this.#objects.values()) object.close();
+	}
+
+	#object(name: ProgramName): BpfObject {
+		const found = this.#objects.get(name);
+		if (!found) throw new Error(`data plane: ${name} is not loaded`);
+		return found;
+	}
+
+	#place(ifindex: number): Place {
+		return placeOf(this.#directory, ifindex, this.#netns);
+	}
+}
+
+const LINKS = "links";
+const LINK_PIN = /^if(\d+)$/;
+
+function placeOf(
+	directory: string,
+	ifindex: number,
+	netns: string | undefined,
+): Place {
+	return {
+		ifindex,
+		pinPath: join(directory, LINKS, `if${ifindex}`),
+		...(netns !== undefined && { netns }),
+	};
+}
+
+/** Indexes of the interfaces whose links are pinned. */
+function linkPins(directory: string): number[] {
+	const links = join(directory, LINKS);
+	if (!existsSync(links)) return [];
+	return readdirSync(links).flatMap(
+		(name) => LINK_PIN.exec(name)?.slice(1).map(Number) ?? [],
+	);
+}
+
+/** Also finds what is attached without a pin, as on kernels without tcx. */
+function detachAll(
+	directory: string,
+	netns: string | undefined,
+	interfaces: readonly number[],
+): void {
+	for (const ifindex of interfaces) {
+		const place = placeOf(directory, ifindex, netns);
+		if (attachedTag(place) !== undefined) detach(place);
+	}
+}
+
+/** Takes every program off these interfaces and removes every pin of a node. */
+export function removePins(
+	options: Pick<DataPlaneOptions, "prefix" | "node" | "netns">,
+	interfaces: readonly number[],
+): void {
+	const directory = pinDirectory(options.prefix, options.node);
+	detachAll(directory, options.netns, interfaces);
+	rmSync(directory, { recursive: true, force: true });
+	const parent = join(BPFFS, options.prefix);
+	if (existsSync(parent) && readdirSync(parent).length === 0)
+		rmSync(parent, { recursive: true });
+}
+
+/** Error that says how to go on, where pinned maps are not of our layout. */
+function layoutDiffers(options: DataPlaneOptions): KernelError | undefined {
+	const directory = pinDirectory(options.prefix, options.node);
+	const pin = join(directory, MAPS.config.name);
+	if (!existsSync(pin)) return undefined;
+	const refuse = (cause: string) =>
+		new KernelError(
+			`adopt ${directory}`,
+			cause,
+			"start the agent with --replace-layout: running flows are then classified anew",
+		);
+	try {
+		const map = BpfMap.open(pin, MAPS.config);
+		try {
+			const layout = map.get(0)?.layout ?? 0;
+			/* 0: made a moment ago, nothing was written yet. */
+			if (layout === LAYOUT_VERSION || layout === 0) return undefined;
+			return refuse(
+				`its maps have layout ${layout}, this version writes ${LAYOUT_VERSION}`,
+			);
+		} finally {
+			map.close();
+		}
+	} catch (error) {
+		return refuse(error instanceof Error ? error.message : String(error));
+	}
+}

@@ -1,0 +1,150 @@
+/** What the agent tells of its node: counters, flows, idle paths. */
+import {
+	DROP_REASON_NAMES,
+	type Flow,
+	type FlowKey,
+} from "../kernel/layout.gen.js";
+import type {
+	Counter,
+	FlowFilter,
+	FlowRecord,
+	NodeCounters,
+	NodeStatus,
+} from "../plan/protocol.js";
+import type { NodeState } from "../plan/state.js";
+import { addressFromHex, canonicalAddress } from "../wire/address.js";
+import type { Maps } from "./dataplane.js";
+import { hexOf } from "./tables/encode.js";
+import type { PathTables } from "./tables/paths.js";
+
+const NONE: Counter = { packets: 0, bytes: 0 };
+
+export function nodeCounters(
+	maps: Maps,
+	paths: PathTables,
+	state: NodeState,
+): NodeCounters {
+	const portCounter = (port: number, side: number, from: number) =>
+		maps.portCounters.get(port * 4 + side * 2 + from) ?? NONE;
+	return {
+		hops: state.paths.flatMap((path) =>
+			paths.counterIndexes(path).map(({ index, si }) => ({
+				spi: path.spi,
+				si,
+				...(maps.hopCounters.get(index) ?? NONE),
+			})),
+		),
+		ports: state.instances.flatMap((one) =>
+			one.ports.flatMap((port) =>
+				(["inside", "outside"] as const)
+					.slice(0, one.attach === "tap" ? 1 : 2)
+					.map((side, i) => ({
+						function: one.function,
+						instance: one.instance,
+						port: port.id,
+						side,
+						toFunction: portCounter(port.id, i, 0),
+						fromFunction: portCounter(port.id, i, 1),
+					})),
+			),
+		),
+		drops: [...maps.drops.entries()]
+			.filter(
+				([reason]) => reason > 0 && DROP_REASON_NAMES[reason] !== undefined,
+			)
+			.map(([reason, counter]) => ({
+				reason: DROP_REASON_NAMES[reason] ?? "",
+				...counter,
+			})),
+	};
+}
+
+/** Flows that fit every given field of the filter, up to its limit. */
+export function flowRecords(
+	maps: Maps,
+	state: NodeState,
+	filter: FlowFilter,
+): FlowRecord[] {
+	const nowNs = Number(process.hrtime.bigint());
+	const tenants = new Map(
+		state.tenants.map((tenant) => [tenant.id, tenant.name]),
+	);
+	const policies = new Map(
+		state.ruleSets.flatMap((set) =>
+			set.rules.map((rule): [number, string] => [rule.policyId, rule.policy]),
+		),
+	);
+	const fits = flowTest(filter);
+	const found: FlowRecord[] = [];
+	for (const [key, flow] of maps.flows.entries()) {
+		if (found.length >= filter.limit) break;
+		const record = flowRecord(key, flow, nowNs, tenants, policies);
+		if (fits(record)) found.push(record);
+	}
+	return found;
+}
+
+export function flowTest(filter: FlowFilter): (record: FlowRecord) => boolean {
+	const { limit: _, src, dst, ...plain } = filter;
+	const wanted = Object.entries({
+		...plain,
+		...(src !== undefined && { src: canonicalAddress(src) }),
+		...(dst !== undefined && { dst: canonicalAddress(dst) }),
+	}).filter(([, value]) => value !== undefined);
+	return (record) =>
+		wanted.every(([name, value]) => record[name as keyof FlowRecord] === value);
+}
+
+function flowRecord(
+	{ t }: FlowKey,
+	flow: Flow,
+	nowNs: number,
+	tenants: ReadonlyMap<number, string>,
+	policies: ReadonlyMap<number, string>,
+): FlowRecord {
+	return {
+		kind: flow.generation === 0 ? "learned" : "classified",
+		tenant: tenants.get(flow.tenant) ?? "",
+		src: addressFromHex(hexOf(t.src)),
+		dst: addressFromHex(hexOf(t.dst)),
+		proto: t.proto,
+		sport: t.sport,
+		dport: t.dport,
+		spi: flow.spi,
+		policy: policies.get(flow.policy) ?? "",
+		packets: flow.packets,
+		bytes: flow.bytes,
+		ageMs: Math.max(0, Math.round((nowNs - flow.firstSeenNs) / 1e6)),
+		idleMs: Math.max(0, Math.round((nowNs - flow.lastSeenNs) / 1e6)),
+	};
+}
+
+/** Since when each draining path has carried nothing. */
+export class IdlePaths {
+	readonly #seen = new Map<number, { packets: number; sinceMs: number }>();
+
+	/** Call it at least once a second: what happened between is not seen sooner. */
+	look(
+		maps: Pick<Maps, "hopCounters">,
+		paths: PathTables,
+		state: NodeState,
+		nowMs: number,
+	): NodeStatus["idlePaths"] {
+		const draining = state.paths.filter((path) => !path.active);
+		const wanted = new Set(draining.map((path) => path.spi));
+		for (const spi of this.#seen.keys())
+			if (!wanted.has(spi)) this.#seen.delete(spi);
+		return draining.map((path) => {
+			const packets = paths
+				.counterIndexes(path)
+				.reduce(
+					(sum, { index }) => sum + (maps.hopCounters.get(index)?.packets ?? 0),
+					0,
+				);
+			const before = this.#seen.get(path.spi);
+			const sinceMs = before?.packets === packets ? before.sinceMs : nowMs;
+			this.#seen.set(path.spi, { packets, sinceMs });
+			return { spi: path.spi, idleMs: nowMs - sinceMs };
+		});
+	}
+}

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Allocator, type Pool, QUARANTINE } from "./allocate.js";
+
+function next(
+	pool: Pool | undefined,
+	revision: number,
+	names: readonly string[],
+	busy = new Set<number>(),
+	last = 4095,
+) {
+	const allocator = new Allocator("things", last, pool, revision, busy);
+	const ids = names.map((name) => allocator.take(name));
+	return { ids, pool: allocator.finish() };
+}
+
+test("numbers are dense from 1 and stay with their names", () => {
+	const first = next(undefined, 1, ["a", "b", "c"]);
+	assert.deepEqual(first.ids, [1, 2, 3]);
+	assert.deepEqual(next(first.pool, 2, ["d", "c", "a", "a"]).ids, [4, 3, 1, 1]);
+});
+
+test("the same name in two groups is two names", () => {
+	const allocator = new Allocator("things", 9, undefined, 1);
+	assert.deepEqual(
+		[allocator.take("a", "x"), allocator.take("a", "y")],
+		[1, 2],
+	);
+	const again = new Allocator("things", 9, allocator.finish(), 2);
+	assert.deepEqual([again.take("a", "y"), again.take("a", "x")], [2, 1]);
+});
+
+test("a freed number rests, and then the lowest is given first", () => {
+	let { pool } = next(undefined, 1, ["a", "b", "c"]);
+	pool = next(pool, 2, ["c"]).pool;
+	assert.deepEqual(next(pool, QUARANTINE + 1, ["c", "d"]).ids, [3, 4]);
+	assert.deepEqual(next(pool, QUARANTINE + 2, ["c", "d"]).ids, [3, 1]);
+});
+
+test("a freed number in flight is not given, however long ago it was freed", () => {
+	let { pool } = next(undefined, 1, ["a", "b"]);
+	pool = next(pool, 2, []).pool;
+	assert.deepEqual(next(pool, 1000, ["d"], new Set([1])).ids, [2]);
+	assert.deepEqual(next(pool, 1000, ["d", "e"], new Set([1])).ids, [2, 3]);
+});
+
+test("running out says of what", () => {
+	assert.throws(
+		() => next(undefined, 1, ["a", "b", "c"], new Set(), 2),
+		/things: all 2 are in use or resting \(/,
+	);
+});
+
+test("nobody shares a number, whatever comes and goes; JSON carries all of it", () => {
+	const steps = fc.array(fc.uniqueArray(fc.constantFrom(..."abcdefgh")), {
+		maxLength: 40,
+	});
+	fc.assert(
+		fc.property(steps, (sets) => {
+			let pool: Pool | undefined;
+			const freedAt = new Map<number, number>();
+			let before = new Map<string, number>();
+			for (const [revision, names] of sets.entries()) {
+				const got = next(
+					pool && JSON.parse(JSON.stringify(pool)),
+					revision,
+					names,
+				);
+				const now = new Map(names.map((name, i) => [name, got.ids[i] ?? 0]));
+				assert.equal(new Set(got.ids).size, names.length);
+				for (const [name, id] of now) {
+					if (before.has(name)) {
+						assert.equal(before.get(name), id);
+					} else if (freedAt.has(id)) {
+						assert.ok(revision - (freedAt.get(id) ?? 0) >= QUARANTINE);
+					}
+				}
+				for (const [name, id] of before) {
+					if (!now.has(name)) freedAt.set(id, revision);
+				}
+				before = now;
+				pool = got.pool;
+			}
+		}),
+	);
+});

@@ -39,8 +39,8 @@ describe("compilePredicate", () => {
 			fc.property(predicates(2), fc.integer(), (p, seed) => {
 				const next = random(seed);
 				const compiled = new Map<string, ReturnType<typeof compilePredicate>>();
-				let budget = 12_000; // keys looked at, so that large sets stay quick
-				for (let i = 0; i < 45 && budget > 0; i++) {
+				let budget = 4000; // keys looked at, so that large sets stay quick
+				for (let i = 0; i < 50 && budget > 0; i++) {
 					const packet = packetNear(p, next);
 					let keys = compiled.get(packet.tenant);
 					try {
@@ -58,7 +58,7 @@ describe("compilePredicate", () => {
 					if (expected) accepted++;
 				}
 			}),
-			{ numRuns: 3600 },
+			{ numRuns: 2700 },
 		);
 		assert.ok(packets >= 100_000, `only ${packets} packets`);
 		assert.ok(accepted > packets / 10, `only ${accepted} of ${packets} fit`);

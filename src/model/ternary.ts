@@ -147,7 +147,11 @@ export class MaskTable<T extends { readonly bits: Ternary }> {
 	}
 
 	has(value: Int32Array): boolean {
-		return this.find(value).next().done !== true;
+		const bucket = this.buckets.get(hash(value, this.mask));
+		return (
+			bucket?.some((item) => equalUnder(item.bits.value, value, this.mask)) ??
+			false
+		);
 	}
 
 	/** Whether groupedBy() has done its work for this mask. */

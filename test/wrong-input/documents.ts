@@ -271,11 +271,11 @@ export const documents: readonly WrongInput[] = [
 	},
 	{
 		title: "a document declared twice",
-		input: TENANT + "---\n" + TENANT,
+		input: `${TENANT}---\n${TENANT}`,
 		expect: {
 			place: "7:7",
 			message: "Tenant `blue` is declared twice",
-			hint: "the first is at a.yaml:2; give this one another name",
+			hint: "the first is at wrong.yaml:2; give this one another name",
 		},
 	},
 	{

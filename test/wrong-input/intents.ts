@@ -132,7 +132,7 @@ export const intents: readonly WrongInput[] = [
 	},
 	{
 		title: "a chain with an unknown function",
-		input: TENANT + EDGE1 + FIREWALL + "---\n" + policy("match(*) >> firewal"),
+		input: `${TENANT + EDGE1 + FIREWALL}---\n${policy("match(*) >> firewal")}`,
 		expect: {
 			place: "25:21",
 			message: "there is no function `firewal`",
@@ -155,7 +155,7 @@ export const intents: readonly WrongInput[] = [
 	},
 	{
 		title: "a policy of an unknown tenant",
-		input: TENANT + "---\n" + policy("match(*) >> pass", "  tenant: red\n"),
+		input: `${TENANT}---\n${policy("match(*) >> pass", "  tenant: red\n")}`,
 		expect: {
 			place: "10:11",
 			message: "there is no tenant `red`",
@@ -164,7 +164,7 @@ export const intents: readonly WrongInput[] = [
 	},
 	{
 		title: "a rule about an unknown tenant",
-		input: TENANT + "---\n" + policy("match(tenant=blu) >> pass"),
+		input: `${TENANT}---\n${policy("match(tenant=blu) >> pass")}`,
 		expect: {
 			place: "9:22",
 			message: "there is no tenant `blu`",
@@ -173,7 +173,7 @@ export const intents: readonly WrongInput[] = [
 	},
 	{
 		title: "a predicate no packet matches",
-		input: TENANT + "---\n" + policy("match(proto=icmp & dport=80) >> pass"),
+		input: `${TENANT}---\n${policy("match(proto=icmp & dport=80) >> pass")}`,
 		expect: {
 			place: "9:15",
 			message: "no packet can match this predicate",

@@ -203,7 +203,7 @@ export function packetNear(
 		return [both?.v4 ?? 0, both?.v6 ?? 0];
 	});
 	return {
-		tenant: pick(TENANTS) ?? "blue",
+		tenant: random(10) ? "blue" : (pick(TENANTS) ?? "blue"),
 		family,
 		src: addressOf("src"),
 		dst: addressOf("dst"),

@@ -33,13 +33,13 @@ function parseV4(text: string): bigint | undefined {
 	return BigInt(value);
 }
 
-/** Sixteen-bit groups of one side of `::`; a dotted tail counts as two. */
-function parseGroups(text: string): number[] | undefined {
+/** Groups of one side of `::`; the last may be dotted and counts as two. */
+function parseGroups(text: string, dotted: boolean): number[] | undefined {
 	if (text === "") return [];
 	const groups: number[] = [];
 	const parts = text.split(":");
 	for (const [index, part] of parts.entries()) {
-		if (part.includes(".") && index === parts.length - 1) {
+		if (dotted && part.includes(".") && index === parts.length - 1) {
 			const v4 = parseV4(part);
 			if (v4 === undefined) return undefined;
 			groups.push(Number(v4 >> 16n), Number(v4 & 0xffffn));
@@ -53,8 +53,8 @@ function parseV6(text: string): bigint | undefined {
 	if (text.length > 45) return undefined;
 	const halves = text.split("::");
 	if (halves.length > 2) return undefined;
-	const head = parseGroups(halves[0] ?? "");
-	const tail = halves.length === 2 ? parseGroups(halves[1] ?? "") : [];
+	const head = parseGroups(halves[0] ?? "", halves.length === 1);
+	const tail = halves.length === 2 ? parseGroups(halves[1] ?? "", true) : [];
 	if (!head || !tail) return undefined;
 	const missing = 8 - head.length - tail.length;
 	if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;

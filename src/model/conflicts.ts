@@ -313,7 +313,8 @@ function shadows(
 		if (!by || by.length === 0) continue;
 		const packet = showing(keys, by, entry, witness);
 		if (!packet) continue;
-		const names = [...new Set(by.map(({ entry: e }) => e.policy.name))];
+		const first = by.map((key) => key.entry).sort((a, b) => a.rank - b.rank);
+		const names = [...new Set(first.map((e) => e.policy.name))];
 		const shown = names.slice(0, 5).map((name) => `\`${name}\``);
 		const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
 		findings.push({

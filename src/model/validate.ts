@@ -131,8 +131,7 @@ function explain(
 		for (const [index, item] of value.slice(0, maxItems).entries())
 			explain(item, schema.items, [...path, index], out);
 	} else if (Type.IsUnion(schema)) explainUnion(value, schema, path, out);
-	else if (Type.IsString(schema))
-		explainString(value, schema, String(path.at(-1)), bad);
+	else if (Type.IsString(schema)) explainString(value, schema, path, bad);
 	else if (Type.IsInteger(schema)) {
 		const { minimum = -Infinity, maximum = Infinity } = schema as Bounds;
 		if (typeof value !== "number" || !Number.isInteger(value))
@@ -245,10 +244,10 @@ function explainUnion(
 function explainString(
 	value: unknown,
 	schema: Type.TString,
-	key: string,
+	path: Path,
 	bad: (message: string, hint?: string) => void,
 ): void {
-	const what = `\`${key}\``;
+	const what = `\`${nameOf(path)}\``;
 	if (typeof value !== "string") {
 		bad(
 			`${what} must be text, not ${describe(value)}`,
@@ -259,7 +258,8 @@ function explainString(
 		return;
 	}
 	const { minLength = 0, maxLength = Infinity, pattern } = schema as Bounds;
-	if (value.length < minLength) bad(`${what} must not be empty`, HINTS[key]);
+	if (value.length < minLength)
+		bad(`${what} must not be empty`, HINTS[String(path.at(-1))]);
 	else if (value.length > maxLength)
 		bad(
 			`${what} has ${value.length} characters`,

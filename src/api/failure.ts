@@ -1,5 +1,10 @@
 /** Turns whatever goes wrong in a request into the one error body. */
-import type { FastifyBaseLogger, FastifyError } from "fastify";
+import type {
+	FastifyBaseLogger,
+	FastifyError,
+	FastifySchemaValidationError,
+} from "fastify";
+
 import { Fault, type FaultCode, type Problem } from "../controller/fault.js";
 import { errors } from "./errors.js";
 import type { ErrorBody } from "./schemas.js";
@@ -23,10 +28,7 @@ export function failureOf(
 		return failure(
 			"invalid_request",
 			`${where}: does not fit the schema (see the problems)`,
-			validation.map((item) => ({
-				message: describe(item),
-				pointer: item.instancePath,
-			})),
+			problemsOf(validation),
 		);
 	}
 	if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
@@ -58,14 +60,15 @@ export function failure(
 	};
 }
 
-function describe(item: {
-	keyword: string;
-	message?: string;
-	params: Record<string, unknown>;
-}): string {
-	const { additionalProperties } = item.params;
-	if (Array.isArray(additionalProperties)) {
-		return `unknown key ${additionalProperties.map((key) => `\`${key}\``).join(", ")}`;
-	}
-	return item.message ?? item.keyword;
+/** TypeBox tells an unknown key twice: at its object, and as "schema is false". */
+function problemsOf(items: readonly FastifySchemaValidationError[]): Problem[] {
+	return items
+		.filter((item) => item.keyword !== "additionalProperties")
+		.map(({ keyword, instancePath, message }) => ({
+			message:
+				keyword === "boolean"
+					? `unknown key \`${instancePath.split("/").at(-1)}\``
+					: (message ?? keyword),
+			pointer: instancePath,
+		}));
 }

@@ -368,7 +368,7 @@ export type TraceRequest = Static<typeof TraceRequest>;
 
 export const TraceStep = Type.Object({
 	node: text,
-	/** access, classify, hop, encapsulate, underlay, exit, drop … */
+	/** arrive, flow, rule, default, path, port, tap, encapsulate, exit, learn, pass, drop. */
 	stage: text,
 	/** Why, in words. */
 	detail: text,
@@ -376,6 +376,11 @@ export const TraceStep = Type.Object({
 	si: Type.Optional(count),
 	function: Type.Optional(text),
 	instance: Type.Optional(text),
+	/** encapsulate: the node it is sent to. */
+	to: Type.Optional(text),
+	/** exit: where it leaves. */
+	interface: Type.Optional(text),
+	policy: Type.Optional(text),
 });
 export type TraceStep = Static<typeof TraceStep>;
 

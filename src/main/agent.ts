@@ -12,7 +12,7 @@ import {
 import { Node, type NodeOptions, purge } from "../agent/node.js";
 import { Session } from "../agent/session.js";
 import { probe } from "../kernel/probe.js";
-import type { DoctorCheck, NodeEvent } from "../plan/protocol.js";
+import type { NodeEvent } from "../plan/protocol.js";
 import type { NodeState } from "../plan/state.js";
 
 const RENEW_CHECK_MS = 3_600_000;
@@ -35,7 +35,6 @@ export interface AgentOptions
 	/** A NodeState as JSON, applied at the start; without a controller. */
 	readonly stateFile?: string;
 	readonly version: string;
-	readonly doctor?: () => Promise<readonly DoctorCheck[]>;
 	/** One line of what happens, without secrets. */
 	readonly log: (line: string) => void;
 }
@@ -75,7 +74,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 			node,
 			version: options.version,
 			identity,
-			doctor: options.doctor ?? (async () => probe()),
+			checks: probe(),
+			doctor: probe,
 			log,
 		});
 	/* A certificate must not run out while a session lasts for weeks. */

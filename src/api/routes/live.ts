@@ -14,7 +14,7 @@ import {
 	TraceRequest,
 	TraceResponse,
 } from "../schemas.js";
-import { flowFilterOf, tracePacket } from "../trace.js";
+import { flowFiltersOf, tracePacket } from "../trace.js";
 import { countersView, nodeLive, pathViews } from "../views.js";
 
 const FLOWS_LIMIT = 1000;
@@ -116,13 +116,16 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 			},
 		},
 		async (request): Promise<TraceResponse> => {
-			const trace = tracePacket(context, request.body, confinedTo(request));
-			if (!request.body.live) return trace;
-			const filter = flowFilterOf(request.body, FLOWS_LIMIT);
-			const flows = await askFlows(fleet, filter);
+			const { body } = request;
+			const traced = tracePacket(delivery.desired, body, confinedTo(request));
+			if (!body.live) return traced;
+			const filters = flowFiltersOf(body, FLOWS_LIMIT);
+			const flows = await Promise.all(
+				filters.map((filter) => askFlows(fleet, filter)),
+			);
 			return {
-				...trace,
-				flows: flows.filter((flow) => flow.tenant === request.body.tenant),
+				...traced,
+				flows: flows.flat().filter((flow) => flow.tenant === body.tenant),
 			};
 		},
 	);

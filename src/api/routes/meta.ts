@@ -32,8 +32,6 @@ export async function metaRoutes(app: App, context: Context): Promise<void> {
 				description: "Prometheus text format; values are read at the scrape",
 				response: { 200: Type.String(), default: ErrorBody },
 			},
-			// Text, not a JSON string.
-			serializerCompiler: () => String,
 		},
 		async (_request, reply) => {
 			const text = await metrics.scrape();

@@ -1,0 +1,57 @@
+/** Runs the rows about the API against a real controller with two nodes. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Check } from "typebox/value";
+import { errors } from "../../src/api/errors.js";
+import { ErrorBody } from "../../src/api/schemas.js";
+import {
+	documents,
+	startTestController,
+	type TestController,
+} from "../../src/main/testing/network.js";
+import { requests } from "./api.js";
+
+let controller: TestController;
+before(async () => {
+	controller = await startTestController();
+	await controller.agent("edge1");
+	await controller.agent("edge2");
+	const { status } = await controller.admin.apply(documents);
+	assert.equal(status, 200);
+});
+after(() => controller.close());
+
+/** The first problem, with its place in the request; else the error itself. */
+function firstOf({ error }: ErrorBody) {
+	const [problem] = error.problems;
+	const { message, hint = error.hint } = problem ?? error;
+	const document =
+		problem?.document === undefined ? "" : `/documents/${problem.document}`;
+	return { place: document + (problem?.pointer ?? ""), message, hint };
+}
+
+for (const { title, input, code, expect } of requests) {
+	test(`wrong request: ${title}`, async () => {
+		const { admin } = controller;
+		const before = (await admin.get("/v1/status")).body.revision;
+		const { method, path, raw, body } = input;
+		const answer = await admin.call(method, path, raw ?? body);
+		assert.ok(Check(ErrorBody, answer.body), JSON.stringify(answer.body));
+		assert.equal(answer.body.error.code, code);
+		assert.equal(answer.status, errors[code as keyof typeof errors].status);
+		assert.deepEqual(firstOf(answer.body), expect);
+		const { revision } = (await admin.get("/v1/status")).body;
+		assert.equal(revision, before, "nothing has changed");
+	});
+}
+
+test("wrong request: a body beyond the limit", async () => {
+	const text = `{"documents": ["${"x".repeat(33 * 1024 * 1024)}"]}`;
+	const { status, body } = await controller.admin.call(
+		"POST",
+		"/v1/apply",
+		text,
+	);
+	assert.equal(status, 413);
+	assert.equal(body.error.code, "body_too_large");
+});

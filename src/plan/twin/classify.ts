@@ -38,7 +38,11 @@ export function classify(
 		role: arrived.role,
 		why: `${arrived.role} interface ${arrived.name} of ${tenant ? `tenant ${tenant.name}` : "no tenant in particular"}`,
 	});
-	const known = table.get(scope, packet, dscp);
+	/* A learned flow knows no DSCP: replies may carry another one. */
+	const learned = table.get(scope, packet, 0);
+	const known =
+		table.get(scope, packet, dscp) ??
+		(learned?.generation === 0 ? learned : undefined);
 	if (known && isCurrent(paths, known, set)) {
 		return flowHit(node, known, steps);
 	}

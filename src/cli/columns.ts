@@ -1,0 +1,265 @@
+/** The columns of each table that `get` and `describe` print. */
+import type {
+	CountersView,
+	EventView,
+	FlowView,
+	FunctionView,
+	HopView,
+	InstanceHealth,
+	NodeView,
+	PathView,
+	PolicyView,
+	TenantView,
+} from "../api/schemas.js";
+import { bytes, type Column, duration, protocol } from "./table.js";
+import type { Colour } from "./terminal.js";
+
+export const tenants: readonly Column<TenantView>[] = [
+	{ title: "TENANT", value: (row) => row.name },
+	{ title: "SUBNETS", value: (row) => row.spec.subnets.join(", ") },
+	{ title: "UNMATCHED", value: (row) => row.spec.default ?? "forward" },
+	{ title: "POLICIES", value: (row) => row.status.policies, align: "right" },
+	{ title: "PATHS", value: (row) => row.status.paths, align: "right" },
+];
+
+export const nodes: readonly Column<NodeView>[] = [
+	{ title: "NODE", value: (row) => row.name },
+	{
+		title: "STATE",
+		value: ({ status }) => nodeState(status),
+		colour: ({ status }) =>
+			status.connected
+				? status.revision === status.desired
+					? "green"
+					: "yellow"
+				: "red",
+	},
+	{
+		title: "REVISION",
+		value: ({ status }) =>
+			status.revision === status.desired
+				? status.revision
+				: `${status.revision} of ${status.desired}`,
+		align: "right",
+	},
+	{ title: "UNDERLAY", value: (row) => row.spec.underlay },
+	{
+		title: "INTERFACES",
+		value: (row) =>
+			row.spec.interfaces
+				.map(({ name, role }) => `${name} (${role})`)
+				.join(", "),
+	},
+	{ title: "LAST ERROR", value: (row) => row.status.lastError },
+];
+
+function nodeState(status: NodeView["status"]): string {
+	if (!status.connected) return "disconnected";
+	return status.revision === status.desired ? "ready" : "updating";
+}
+
+/** One row an instance: a function without one is still worth a row. */
+export interface FunctionRow {
+	readonly function: FunctionView;
+	readonly health: InstanceHealth | undefined;
+}
+
+export function functionRows(views: readonly FunctionView[]): FunctionRow[] {
+	return views.flatMap((view): FunctionRow[] =>
+		view.status.instances.length === 0
+			? [{ function: view, health: undefined }]
+			: view.status.instances.map((health) => ({ function: view, health })),
+	);
+}
+
+export const functions: readonly Column<FunctionRow>[] = [
+	{ title: "FUNCTION", value: (row) => row.function.name },
+	{ title: "ATTACH", value: (row) => row.function.spec.attach },
+	...instanceColumns<FunctionRow>((row) => row.health),
+	{
+		title: "PATHS",
+		value: (row) => row.function.status.paths.length,
+		align: "right",
+	},
+];
+
+export const instances: readonly Column<InstanceHealth>[] = [
+	{ title: "FUNCTION", value: (row) => row.function },
+	...instanceColumns<InstanceHealth>((row) => row),
+];
+
+function instanceColumns<Row>(
+	of: (row: Row) => InstanceHealth | undefined,
+): Column<Row>[] {
+	return [
+		{ title: "INSTANCE", value: (row) => of(row)?.instance },
+		{ title: "NODE", value: (row) => of(row)?.node },
+		{
+			title: "STATE",
+			value: (row) => of(row)?.state ?? "unknown",
+			colour: (row) => STATE_COLOURS[of(row)?.state ?? "unknown"],
+		},
+		{ title: "REASON", value: (row) => of(row)?.reason },
+		{
+			title: "RESTARTS",
+			value: (row) => of(row)?.restarts,
+			align: "right",
+		},
+	];
+}
+
+const STATE_COLOURS: Readonly<Record<InstanceHealth["state"], Colour>> = {
+	up: "green",
+	starting: "yellow",
+	down: "red",
+	unknown: "dim",
+};
+
+export const policies: readonly Column<PolicyView>[] = [
+	{ title: "POLICY", value: (row) => row.name },
+	{ title: "TENANT", value: (row) => row.spec.tenant },
+	{
+		title: "PRIORITY",
+		value: (row) => row.spec.priority ?? 100,
+		align: "right",
+	},
+	{ title: "RULE", value: (row) => row.spec.rule.replace(/\s+/g, " ").trim() },
+	{
+		title: "PATHS",
+		value: (row) => row.status.paths.length,
+		align: "right",
+	},
+];
+
+export const paths: readonly Column<PathView>[] = [
+	{ title: "SPI", value: (row) => row.spi, align: "right" },
+	{ title: "DIRECTION", value: (row) => row.direction },
+	{ title: "POLICY", value: (row) => row.policy },
+	{ title: "TENANT", value: (row) => row.tenant },
+	{
+		title: "STATE",
+		value: (row) => row.state,
+		colour: (row) => (row.state === "active" ? "green" : "yellow"),
+	},
+	{ title: "MTU", value: (row) => row.mtu, align: "right" },
+	{ title: "HOPS", value: (row) => hopsOf(row) },
+	{ title: "PACKETS", value: (row) => firstPackets(row), align: "right" },
+];
+
+/** `firewall/fw1@edge1 > ids/ids1@edge2 > exit@edge2`. */
+export function hopsOf(path: PathView): string {
+	return path.hops
+		.filter(({ kind }) => kind !== "node")
+		.map((hop) => `${hopName(hop)}@${hop.node}`)
+		.join(" > ");
+}
+
+export function hopName(hop: HopView): string {
+	if (hop.kind === "node") return `to ${hop.to ?? "another node"}`;
+	if (hop.kind === "exit") return "exit";
+	return `${hop.function ?? hop.kind}/${hop.instance ?? "?"}`;
+}
+
+function firstPackets(path: PathView): number | undefined {
+	return path.hops.find((hop) => hop.packets !== undefined)?.packets;
+}
+
+export const hops: readonly Column<HopView>[] = [
+	{ title: "SI", value: (row) => row.si, align: "right" },
+	{ title: "NODE", value: (row) => row.node },
+	{ title: "HOP", value: hopName },
+	{ title: "KIND", value: (row) => row.kind },
+	{ title: "PACKETS", value: (row) => row.packets, align: "right" },
+	{
+		title: "BYTES",
+		value: (row) => (row.bytes === undefined ? undefined : bytes(row.bytes)),
+		align: "right",
+	},
+];
+
+export const flows: readonly Column<FlowView>[] = [
+	{ title: "NODE", value: (row) => row.node },
+	{ title: "TENANT", value: (row) => row.tenant },
+	{ title: "PROTO", value: (row) => protocol(row.proto) },
+	{ title: "FROM", value: (row) => endpoint(row.src, row.sport) },
+	{ title: "TO", value: (row) => endpoint(row.dst, row.dport) },
+	{ title: "KIND", value: (row) => row.kind },
+	{ title: "POLICY", value: (row) => row.policy },
+	{
+		title: "SPI",
+		value: (row) => (row.spi === 0 ? "none" : row.spi),
+		align: "right",
+	},
+	{ title: "PACKETS", value: (row) => row.packets, align: "right" },
+	{ title: "BYTES", value: (row) => bytes(row.bytes), align: "right" },
+	{ title: "IDLE", value: (row) => duration(row.idleMs), align: "right" },
+];
+
+export function endpoint(address: string, port: number): string {
+	if (port === 0) return address;
+	return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** All counters of all nodes, flat, so that one table can show them. */
+export interface CounterRow {
+	readonly node: string;
+	readonly what: string;
+	readonly name: string;
+	readonly packets: number;
+	readonly bytes: number;
+}
+
+export function counterRows(views: readonly CountersView[]): CounterRow[] {
+	return views.flatMap(({ node, hops: ofHops, ports, drops }) => [
+		...ofHops.map(({ spi, si, policy, function: name, packets, bytes }) => ({
+			node,
+			what: "hop",
+			name: `path ${spi} si ${si} ${name ?? ""} (${policy})`.replace("  ", " "),
+			packets,
+			bytes,
+		})),
+		...ports.flatMap((port) => {
+			const name = `${port.function}/${port.instance} port ${port.port} ${port.side}`;
+			return [
+				{ node, what: "port", name: `${name} to function`, ...port.toFunction },
+				{
+					node,
+					what: "port",
+					name: `${name} from function`,
+					...port.fromFunction,
+				},
+			];
+		}),
+		...drops.map(({ reason, packets, bytes }) => ({
+			node,
+			what: "drop",
+			name: reason,
+			packets,
+			bytes,
+		})),
+	]);
+}
+
+export const counters: readonly Column<CounterRow>[] = [
+	{ title: "NODE", value: (row) => row.node },
+	{
+		title: "WHAT",
+		value: (row) => row.what,
+		colour: (row) =>
+			row.what === "drop" && row.packets > 0 ? "red" : undefined,
+	},
+	{ title: "NAME", value: (row) => row.name },
+	{ title: "PACKETS", value: (row) => row.packets, align: "right" },
+	{ title: "BYTES", value: (row) => bytes(row.bytes), align: "right" },
+];
+
+export const events: readonly Column<EventView>[] = [
+	{
+		title: "TIME",
+		value: (row) => new Date(row.timeMs).toISOString().slice(0, 23),
+	},
+	{ title: "KIND", value: (row) => row.kind },
+	{ title: "NODE", value: (row) => row.node },
+	{ title: "WHO", value: (row) => row.who },
+	{ title: "MESSAGE", value: (row) => row.message },
+];

@@ -1,0 +1,255 @@
+/** chainmail get: lists of everything, once or again and again. */
+import { type Command, Option } from "commander";
+import type {
+	CountersView,
+	EventView,
+	FlowView,
+	FunctionView,
+	NodeView,
+	PathView,
+	PolicyView,
+	TenantView,
+} from "../api/schemas.js";
+import type { Client, Query } from "./client.js";
+import { absent, listable, type Noun, nounOf } from "./kinds.js";
+import { integer, milliseconds, port } from "./numbers.js";
+import { show } from "./output.js";
+import { formatOf, look, type Services, withClient } from "./session.js";
+import { type Column, table } from "./table.js";
+
+interface Options {
+	readonly watch?: boolean;
+	readonly interval: number;
+	readonly tenant?: string;
+	readonly src?: string;
+	readonly dst?: string;
+	readonly proto?: number;
+	readonly sport?: number;
+	readonly dport?: number;
+	readonly limit?: number;
+	readonly after?: number;
+	readonly all?: boolean;
+}
+
+const ERASE_SCREEN = "\u001b[H\u001b[2J\u001b[3J";
+
+export function registerGet(program: Command, services: Services): void {
+	program
+		.command("get")
+		.summary("list tenants, nodes, functions, policies, paths, flows …")
+		.description("Lists what is declared and what runs.")
+		.argument("<kind>", listable.join(", "))
+		.argument("[name]", "only the one with this name, or path with this SPI")
+		.option("-w, --watch", "show it again whenever it changes, until Ctrl-C")
+		.addOption(
+			new Option("--interval <time>", "with --watch: how often")
+				.argParser(milliseconds)
+				.default(1000, "1s"),
+		)
+		.option("--tenant <name>", "flows, policies, paths of this tenant")
+		.option("--src <address>", "flows from this address")
+		.option("--dst <address>", "flows to this address")
+		.addOption(
+			new Option(
+				"--proto <protocol>",
+				"flows of tcp, udp, icmp, icmpv6, sctp or a number",
+			).argParser(protocolNumber),
+		)
+		.option("--sport <port>", "flows from this port", port)
+		.option("--dport <port>", "flows to this port", port)
+		.option("--limit <count>", "flows, events: at most", integer(1, 10_000))
+		.option(
+			"--after <id>",
+			"events newer than this one",
+			integer(0, Number.MAX_SAFE_INTEGER),
+		)
+		.option("--all", "counters: also those that are zero")
+		.addHelpText(
+			"after",
+			`
+Examples:
+  chainmail get nodes
+  chainmail get flows --tenant acme --proto tcp --dport 443
+  chainmail get paths --output yaml
+  chainmail get events --watch`,
+		)
+		.action(
+			async (
+				word: string,
+				name: string | undefined,
+				options: Options,
+				command: Command,
+			) => {
+				const noun = nounOf(word, listable);
+				await withClient(command, (client) =>
+					options.watch === true
+						? watch(services, command, client, noun, name, options)
+						: once(services, command, client, noun, name, options),
+				);
+			},
+		);
+}
+
+/** Numbers of the protocols that have a name in policies. */
+export function protocolNumber(text: string): number {
+	const names: Readonly<Record<string, number>> = {
+		tcp: 6,
+		udp: 17,
+		icmp: 1,
+		icmpv6: 58,
+		sctp: 132,
+	};
+	return names[text.toLowerCase()] ?? integer(0, 255)(text);
+}
+
+async function once(
+	services: Services,
+	command: Command,
+	client: Client,
+	noun: Noun,
+	name: string | undefined,
+	options: Options,
+): Promise<void> {
+	const { value, text } = await list(services, client, noun, name, options);
+	await show(services.terminal, formatOf(command), value, () => text);
+}
+
+async function watch(
+	services: Services,
+	command: Command,
+	client: Client,
+	noun: Noun,
+	name: string | undefined,
+	options: Options,
+): Promise<void> {
+	if (noun === "events") return follow(services, command, client, options);
+	const { terminal } = services;
+	let last = "";
+	for (;;) {
+		const { value, text } = await list(services, client, noun, name, options);
+		const now = JSON.stringify(value);
+		if (now !== last) {
+			if (terminal.isTty) terminal.out(`${ERASE_SCREEN}${text}`);
+			else await show(terminal, formatOf(command), value, () => `${text}\n`);
+			last = now;
+		}
+		await new Promise((resolve) => setTimeout(resolve, options.interval));
+	}
+}
+
+/** Events one by one, each on its line. */
+async function follow(
+	{ terminal }: Services,
+	command: Command,
+	client: Client,
+	options: Options,
+): Promise<void> {
+	const isText = formatOf(command) === "table";
+	for await (const event of client.events(options.after)) {
+		const { timeMs, kind, node, message } = event;
+		const time = new Date(timeMs).toISOString();
+		const { printable } = await import("./terminal.js");
+		terminal.out(
+			isText
+				? printable(
+						[time, kind, node ?? "-", message].join("  ").replaceAll("\n", " "),
+					)
+				: JSON.stringify(event),
+		);
+	}
+}
+
+interface Listed {
+	readonly value: unknown;
+	readonly text: string;
+}
+
+async function list(
+	services: Services,
+	client: Client,
+	noun: Noun,
+	name: string | undefined,
+	options: Options,
+): Promise<Listed> {
+	const columns = await import("./columns.js");
+	const items = async <T>(query: Query = {}) =>
+		(await client.get<{ items: T[] }>(`/v1/${noun}`, query)).items;
+	const listed = <T, Row>(
+		value: readonly T[],
+		of: readonly Column<Row>[],
+		rows: readonly Row[],
+	): Listed => ({
+		value: name === undefined ? value : (value[0] ?? null),
+		text:
+			rows.length === 0
+				? `no ${noun}${name === undefined ? "" : ` ${name}`}`
+				: table(of, rows, look(services.terminal)),
+	});
+	const known = <T extends { name: string }>(all: readonly T[]) =>
+		only(all, noun, name, (item) => item.name);
+	const ofTenant = <T>(
+		all: readonly T[],
+		of: (item: T) => string | undefined,
+	) =>
+		options.tenant === undefined
+			? all
+			: all.filter((item) => of(item) === options.tenant);
+	switch (noun) {
+		case "tenants": {
+			const found = known(await items<TenantView>());
+			return listed(found, columns.tenants, found);
+		}
+		case "nodes": {
+			const found = known(await items<NodeView>());
+			return listed(found, columns.nodes, found);
+		}
+		case "functions": {
+			const found = known(await items<FunctionView>());
+			return listed(found, columns.functions, columns.functionRows(found));
+		}
+		case "policies": {
+			const all = ofTenant(await items<PolicyView>(), (row) => row.spec.tenant);
+			const found = known(all);
+			return listed(found, columns.policies, found);
+		}
+		case "paths": {
+			const all = ofTenant(await items<PathView>(), (path) => path.tenant);
+			const found = only(all, noun, name, ({ spi }) => String(spi));
+			return listed(found, columns.paths, found);
+		}
+		case "flows": {
+			const { tenant, src, dst, proto, sport, dport, limit } = options;
+			const query = { tenant, src, dst, proto, sport, dport, limit };
+			const found = await items<FlowView>(query);
+			return listed(found, columns.flows, found);
+		}
+		case "counters": {
+			const all = await items<CountersView>();
+			const found = only(all, noun, name, ({ node }) => node);
+			for (const { node, error } of found)
+				if (error !== undefined)
+					services.terminal.err(`counters of ${node}: ${error}`);
+			const rows = columns
+				.counterRows(found)
+				.filter(({ packets }) => options.all === true || packets > 0);
+			return listed(found, columns.counters, rows);
+		}
+		case "events": {
+			const { after, limit } = options;
+			const found = await items<EventView>({ after, limit });
+			return listed(found, columns.events, found);
+		}
+	}
+}
+
+function only<T>(
+	all: readonly T[],
+	noun: Noun,
+	name: string | undefined,
+	nameOf: (item: T) => string,
+): readonly T[] {
+	if (name === undefined) return all;
+	const found = all.filter((item) => nameOf(item) === name);
+	if (found.length > 0) return found;
+	throw absent(noun, name, all.map(nameOf));
+}

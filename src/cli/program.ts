@@ -1,0 +1,116 @@
+/** The command line: all verbs, and how mistakes in it are told. */
+import { Command, CommanderError, Option } from "commander";
+import { registerApply } from "./apply.js";
+import { registerCompletion } from "./completion.js";
+import { DEFAULT_CONFIG } from "./config.js";
+import { registerDelete } from "./delete.js";
+import { registerDescribe } from "./describe.js";
+import { registerDoctor } from "./doctor.js";
+import { CliFailure, ExitCode, exitCodeHelp } from "./failure.js";
+import { registerGet } from "./get.js";
+import { formats } from "./output.js";
+import { registerAgent, registerController } from "./serve.js";
+import type { Services } from "./session.js";
+import { registerToken } from "./token.js";
+import { registerTrace } from "./trace.js";
+import { registerVersion } from "./version.js";
+
+/** In the order a user meets them; each loads its heavy parts when it runs. */
+const verbs = [
+	registerController,
+	registerAgent,
+	registerToken,
+	registerApply,
+	registerDelete,
+	registerGet,
+	registerDescribe,
+	registerTrace,
+	registerDoctor,
+	registerCompletion,
+	registerVersion,
+];
+
+export function createProgram(services: Services): Command {
+	const program = new Command("chainmail")
+		.description(
+			"Steers the traffic of tenants through ordered chains of security functions.",
+		)
+		.option(
+			"-c, --config <file>",
+			`the controller's admin.json (default: $CHAINMAIL_CONFIG or ${DEFAULT_CONFIG})`,
+		)
+		.addOption(
+			new Option("-o, --output <format>", "form of results")
+				.choices(formats)
+				.default("table"),
+		)
+		.showSuggestionAfterError(true)
+		.addHelpText("after", `\n${exitCodeHelp}`);
+	for (const register of verbs) register(program, services);
+	prepare(program, services);
+	return program;
+}
+
+/** Settings that commander does not hand down to commands already made. */
+function prepare(command: Command, services: Services): void {
+	const { terminal } = services;
+	command
+		.helpCommand(false)
+		.exitOverride()
+		.configureHelp({ showGlobalOptions: true })
+		.configureOutput({
+			writeOut: (text) => terminal.out(text.trimEnd()),
+			writeErr: (text) => terminal.err(text.trimEnd()),
+			getOutHelpWidth: () => terminal.width ?? 80,
+			getErrHelpWidth: () => terminal.width ?? 80,
+			// Told once, by `run`, in our own words.
+			outputError: () => {},
+		});
+	for (const child of command.commands) prepare(child, services);
+}
+
+/** Runs one command line (without `node` and script); returns the exit status. */
+export async function run(
+	argv: readonly string[],
+	services: Services,
+): Promise<number> {
+	const { terminal } = services;
+	const program = createProgram(services);
+	if (argv.length === 0) {
+		program.outputHelp();
+		return ExitCode.usage;
+	}
+	try {
+		await program.parseAsync([...argv], { from: "user" });
+		return ExitCode.ok;
+	} catch (error) {
+		if (error instanceof CliFailure) {
+			terminal.err(error.message);
+			return error.exitCode;
+		}
+		if (error instanceof CommanderError) {
+			if (error.exitCode === 0) return ExitCode.ok;
+			terminal.err(usageText(argv, program, error));
+			return ExitCode.usage;
+		}
+		throw error;
+	}
+}
+
+/** "operation: cause (likely fix)". */
+function usageText(
+	argv: readonly string[],
+	program: Command,
+	error: CommanderError,
+): string {
+	const verb = program.commands.find((child) => child.name() === argv[0]);
+	const name = verb === undefined ? "chainmail" : `chainmail ${verb.name()}`;
+	const [cause = "", ...rest] = error.message
+		.replace(/^error: /, "")
+		.replace(/\.$/, "")
+		.split("\n");
+	const suggestion = rest.join(" ").replace(/^\((.*)\)$/, "$1");
+	if (error.code === "commander.help")
+		return `${name}: a command is missing (see: ${name} --help)`;
+	return `${name}: ${cause} (${suggestion === "" ? "" : `${suggestion} `}see: ${name} --help)`;
+}

@@ -1,0 +1,196 @@
+/** chainmail controller and chainmail agent: the two long-running programs. */
+import { readFileSync, statSync } from "node:fs";
+import { isIP } from "node:net";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { CliFailure, ExitCode } from "./failure.js";
+import { collect } from "./numbers.js";
+import {
+	type LogLevel,
+	logLevels,
+	type Service,
+	type Services,
+} from "./session.js";
+
+interface ControllerOptions {
+	readonly dataDir: string;
+	readonly listen: Listen;
+	readonly name?: string[];
+	readonly logLevel: LogLevel;
+}
+
+interface AgentOptions {
+	readonly node: string;
+	readonly controller?: string;
+	readonly state?: string;
+	readonly joinTokenFile?: string;
+	readonly stateDir?: string;
+	readonly prefix: string;
+	readonly purge?: boolean;
+}
+
+interface Listen {
+	readonly host: string;
+	readonly port: number;
+}
+
+export function registerController(program: Command, services: Services): void {
+	program
+		.command("controller")
+		.summary("run the controller")
+		.description(
+			"Runs the controller in the foreground: store, planner, certificate authority and API. Writes admin.json, with which this CLI gets in, into its data directory.",
+		)
+		.option(
+			"--data-dir <directory>",
+			"keys, store and admin.json; made with mode 0700",
+			"/var/lib/chainmail",
+		)
+		.addOption(
+			new Option(
+				"--listen <host:port>",
+				"address for nodes and the API; port 0 takes a free one",
+			)
+				.argParser(listen)
+				.default({ host: "127.0.0.1", port: 8443 }, "127.0.0.1:8443"),
+		)
+		.option(
+			"--name <name>",
+			"further name or address in its certificate; may be repeated",
+			collect,
+		)
+		.addOption(
+			new Option("--log-level <level>", "how much it says")
+				.choices(logLevels)
+				.default("info"),
+		)
+		.action(async (options: ControllerOptions) => {
+			const { dataDir, listen: at, name, logLevel: level } = options;
+			await serve(services, () =>
+				services.startController({
+					dataDir,
+					...at,
+					names: name ?? [],
+					logLevel: level,
+				}),
+			);
+		});
+}
+
+export function registerAgent(program: Command, services: Services): void {
+	program
+		.command("agent")
+		.summary("run the agent of one node (as root)")
+		.description(
+			"Runs a node's agent in the foreground. The first time it joins with a one-time token; afterwards its certificate suffices. Traffic flows on while it is down.",
+		)
+		.requiredOption("--node <name>", "name of this node, as declared")
+		.option("--controller <url>", "https://host:port", httpsUrl)
+		.option(
+			"--state <file>",
+			"without a controller: a node's desired state as JSON",
+		)
+		.option(
+			"--join-token-file <file>",
+			"file with the token of `chainmail token join`; - reads standard input",
+		)
+		.option(
+			"--state-dir <directory>",
+			"keys, journal and logs; made with mode 0700 (default: /var/lib/chainmail/NODE)",
+		)
+		.option(
+			"--prefix <word>",
+			"begins the names of pins and namespaces it makes",
+			"chainmail",
+		)
+		.option(
+			"--purge",
+			"remove all that agents of this node made, then end; keys stay",
+		)
+		.addHelpText(
+			"after",
+			`
+Example:
+  chainmail agent --node edge1 --controller https://172.31.0.1:8443 --join-token-file edge1.token`,
+		)
+		.action((options: AgentOptions) => agent(services, options));
+}
+
+async function agent(services: Services, options: AgentOptions): Promise<void> {
+	const { node, controller, state, joinTokenFile, prefix } = options;
+	const stateDir = options.stateDir ?? `/var/lib/chainmail/${node}`;
+	if (options.purge === true) {
+		await services.purgeAgent({ node, prefix, stateDir });
+		services.terminal.err(`agent: node ${node} is clean`);
+		return;
+	}
+	if ((controller === undefined) === (state === undefined))
+		throw new CliFailure(
+			"agent: needs either --controller or --state (to join: --controller https://HOST:8443 --join-token-file FILE)",
+			ExitCode.usage,
+		);
+	const joinToken =
+		joinTokenFile === undefined ? undefined : readToken(joinTokenFile);
+	await serve(services, () =>
+		services.startAgent({
+			node,
+			stateDir,
+			prefix,
+			...(controller === undefined ? {} : { controller }),
+			...(state === undefined ? {} : { stateFile: state }),
+			...(joinToken === undefined ? {} : { joinToken }),
+		}),
+	);
+}
+
+/** Runs until it ends by itself, or a signal asks it to. */
+async function serve(
+	{ terminal }: Services,
+	start: () => Promise<Service>,
+): Promise<void> {
+	const service = await start();
+	terminal.err(service.ready);
+	const asked = new Promise<undefined>((resolve) => {
+		for (const signal of ["SIGINT", "SIGTERM"] as const)
+			process.once(signal, () => resolve(undefined));
+	});
+	const reason = await Promise.race([service.ended, asked]);
+	await service.close();
+	if (reason !== undefined) throw new CliFailure(reason);
+}
+
+/** `host:port`, `[v6]:port`. */
+function listen(text: string): Listen {
+	const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
+	const host = match?.[1] ?? match?.[2] ?? "";
+	const port = Number(match?.[3]);
+	const isHost =
+		match?.[1] === undefined ? /^[\w.-]+$/.test(host) : isIP(host) === 6;
+	if (match === null || !isHost || port > 65_535)
+		throw new InvalidArgumentError(
+			"Expected host:port, for example 0.0.0.0:8443 or [::]:8443.",
+		);
+	return { host, port };
+}
+
+function httpsUrl(text: string): string {
+	if (!URL.canParse(text) || new URL(text).protocol !== "https:")
+		throw new InvalidArgumentError(
+			"Expected an address such as https://172.31.0.1:8443.",
+		);
+	return text;
+}
+
+/** A token never stands in the arguments: they are visible to everybody. */
+function readToken(file: string): string {
+	try {
+		const source = file === "-" ? 0 : file;
+		if (source !== 0 && statSync(source).size > 4096)
+			throw new Error("too large");
+		return readFileSync(source, "utf8").trim();
+	} catch (error) {
+		const { code, message } = error as NodeJS.ErrnoException;
+		throw new CliFailure(
+			`join token ${file}: ${code ?? message} (make one: chainmail token join NODE > ${file})`,
+		);
+	}
+}

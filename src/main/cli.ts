@@ -1,0 +1,69 @@
+/** Composition root of the command line: what bin/chainmail runs. */
+import { readFileSync } from "node:fs";
+import { run } from "../cli/program.js";
+import type {
+	AgentSettings,
+	ControllerSettings,
+	Service,
+	Services,
+} from "../cli/session.js";
+import { processTerminal } from "../cli/terminal.js";
+
+const terminal = processTerminal();
+const version = packageVersion();
+
+const services: Services = {
+	terminal,
+	version,
+	// Loaded only where they run: a listing should not wait for a server.
+	async startController(settings: ControllerSettings): Promise<Service> {
+		const { startController } = await import("./controller.js");
+		let lost = (_reason: string) => {};
+		const ended = new Promise<string>((resolve) => {
+			lost = resolve;
+		});
+		const controller = await startController({
+			...settings,
+			onLost: () =>
+				lost("controller: another one took its store over (run only one)"),
+		});
+		return {
+			ready: `controller: listens on ${controller.url}`,
+			ended,
+			close: () => controller.close(),
+		};
+	},
+	async startAgent(settings: AgentSettings): Promise<Service> {
+		const { startAgent } = await import("./agent.js");
+		const agent = await startAgent({ ...settings, version, log });
+		return {
+			ready: `agent: node ${settings.node} runs`,
+			ended: new Promise(() => {}),
+			close: () => agent.close(),
+		};
+	},
+	async purgeAgent(settings): Promise<void> {
+		const { purgeAgent } = await import("./agent.js");
+		await purgeAgent(settings);
+	},
+};
+
+function log(line: string): void {
+	terminal.err(`${new Date().toISOString()} ${line}`);
+}
+
+function packageVersion(): string {
+	const path = new URL("../../../package.json", import.meta.url);
+	return (JSON.parse(readFileSync(path, "utf8")) as { version: string })
+		.version;
+}
+
+try {
+	process.exitCode = await run(process.argv.slice(2), services);
+} catch (error) {
+	// Messages of the layers below are written for users; a stack is for us.
+	const wantsStack = process.env.CHAINMAIL_DEBUG !== undefined;
+	const { message, stack } = error as Error;
+	terminal.err((wantsStack ? stack : undefined) ?? message ?? String(error));
+	process.exitCode = 1;
+}

@@ -3,7 +3,7 @@
  * functions. Steps that follow each other and concern the same part are done
  * together: a thousand tenants are one write, not a thousand.
  */
-import { instanceKey } from "../functions/names.js";
+import { type InstanceName, instanceKey } from "../functions/names.js";
 import { ifindexOf } from "../kernel/netns.js";
 import { applyStep } from "../plan/apply.js";
 import type { Step } from "../plan/diff.js";
@@ -13,7 +13,7 @@ import type { Instances } from "./instances.js";
 import * as network from "./tables/network.js";
 import { PathTables } from "./tables/paths.js";
 import { RuleTables, ruleSetIndex } from "./tables/rules.js";
-import { add, prune, sync, type Table } from "./tables/sync.js";
+import { add, prune, type Table } from "./tables/sync.js";
 
 type Kind = Step["kind"];
 type Of<K extends Kind> = Extract<Step, { kind: K }>;
@@ -37,40 +37,46 @@ export class Applier {
 	readonly #parts: Record<Kind, Part>;
 	readonly #rules: RuleTables;
 	readonly paths: PathTables;
+	/** Where the steps under way lead. */
+	#desired: NodeState;
 	/** Numbers of policies; a path comes before the rules that number it. */
 	#policies: ReadonlyMap<string, number> = new Map();
 
 	/** Reads from the tables what former runs left in them. */
-	constructor(plane: DataPlane, instances: Instances, around: Surroundings) {
+	constructor(
+		plane: DataPlane,
+		instances: Instances,
+		around: Surroundings,
+		state: NodeState,
+	) {
 		this.#plane = plane;
+		this.#desired = state;
 		this.#instances = instances;
 		this.#around = around;
 		this.paths = new PathTables(plane.maps);
 		this.#rules = new RuleTables(plane.maps);
-		const tenants: Part = (_, next) => this.#tenants(next);
-		const peers: Part = (_, next) => this.#peers(next);
 		const ensure: Part = (steps, next) => this.#ensureInstances(steps, next);
+		const shrink: Part = (steps, next) => this.#shrinkInstances(steps, next);
 		const paths: Part = (steps, next) => this.#putPaths(steps, next);
-		const interfaces: Part = (_, next) => this.bindInterfaces(next);
 		this.#parts = {
 			"node-set": (_, next) =>
 				plane.maps.config.set(0, network.configValue(next)),
-			"tenant-set": tenants,
-			"tenant-remove": tenants,
-			"peer-set": peers,
-			"peer-remove": peers,
+			"tenant-set": (_, next) => this.#addTenants(next),
+			"tenant-remove": (_, next) => this.#pruneTenants(next),
+			"peer-set": (_, next) => this.#addPeers(next),
+			"peer-remove": (_, next) => this.#prunePeers(next),
 			"instance-add": ensure,
 			"instance-update": ensure,
 			"port-set": ensure,
-			"port-remove": ensure,
-			"instance-remove": ensure,
+			"port-remove": shrink,
+			"instance-remove": shrink,
 			"path-set": paths,
 			"path-deactivate": paths,
 			"path-remove": (steps, next) => this.#removePaths(steps, next),
 			"ruleset-replace": (steps, next) => this.#putRules(steps, next),
 			"ruleset-remove": (steps) => this.#removeRules(steps),
-			"interface-set": interfaces,
-			"interface-remove": interfaces,
+			"interface-set": (_, next) => this.#addInterfaces(next),
+			"interface-remove": (_, next) => this.bindInterfaces(next),
 			"revision-set": (_, next) => this.#sweep(next),
 		};
 	}
@@ -85,6 +91,7 @@ export class Applier {
 		desired: NodeState,
 		together = true,
 	): AsyncGenerator<NodeState> {
+		this.#desired = desired;
 		this.#policies = policyIds(desired);
 		let state = from;
 		for (const part of together
@@ -111,17 +118,18 @@ export class Applier {
 
 	/** Attaches to the interfaces that exist, and lets go of the others. */
 	bindInterfaces(state: NodeState): void {
+		this.#addInterfaces(state);
+		prune(this.#plane.maps.ifaces, this.#ifaces(state));
+	}
+
+	#addInterfaces(state: NodeState): void {
 		this.#around.prepare(state);
-		const entries = this.#ifaces(state);
-		add(this.#plane.maps.ifaces, entries);
+		add(this.#plane.maps.ifaces, this.#ifaces(state));
 		for (const one of state.interfaces) {
 			const ifindex = this.#indexOf(one.name);
 			if (ifindex !== undefined)
 				this.#plane.attach(ifindex, programFor(one.role));
 		}
-		prune(this.#plane.maps.ifaces, entries);
-		/* Whose an address is depends on who has an exit of its own. */
-		sync(this.#plane.maps.owners, network.ownerEntries(state));
 	}
 
 	*#parted(steps: readonly Step[]): Generator<Step[]> {
@@ -137,10 +145,11 @@ export class Applier {
 		yield part;
 	}
 
-	#tenants(next: NodeState): void {
+	#addTenants(next: NodeState): void {
 		const { maps } = this.#plane;
-		sync(maps.subnets, network.subnetEntries(next));
-		sync(maps.owners, network.ownerEntries(next));
+		add(maps.subnets, network.subnetEntries(next));
+		/* Depends on the interfaces, too, which come later. */
+		add(maps.owners, network.ownerEntries(this.#desired));
 		for (const set of next.ruleSets)
 			this.#rules.setDefault(
 				ruleSetIndex(set.tenantId, set.side),
@@ -148,43 +157,72 @@ export class Applier {
 			);
 	}
 
-	#peers(next: NodeState): void {
-		const { maps } = this.#plane;
-		add(maps.nodes, network.nodeEntries(next));
-		sync(maps.peers, network.peerEntries(next));
-		removeNodes(maps.nodes, next);
+	#pruneTenants(next: NodeState): void {
+		prune(this.#plane.maps.subnets, network.subnetEntries(next));
+		prune(this.#plane.maps.owners, network.ownerEntries(next));
 	}
 
+	#addPeers(next: NodeState): void {
+		add(this.#plane.maps.nodes, network.nodeEntries(next));
+		add(this.#plane.maps.peers, network.peerEntries(next));
+	}
+
+	#prunePeers(next: NodeState): void {
+		prune(this.#plane.maps.peers, network.peerEntries(next));
+		removeNodes(this.#plane.maps.nodes, next);
+	}
+
+	/** Makes what is desired at once, so that no port that runs is ever missing. */
 	async #ensureInstances(
 		steps: readonly Step[],
 		next: NodeState,
 	): Promise<void> {
-		const { maps } = this.#plane;
-		const touched = new Map(
-			steps
-				.flatMap((step) => nameOf(step) ?? [])
-				.map((name) => [instanceKey(name), name]),
+		const touched = namesOf(steps);
+		for (const instance of next.instances) {
+			if (!touched.has(instanceKey(instance))) continue;
+			const desired = this.#desired.instances.find(
+				(one) => instanceKey(one) === instanceKey(instance),
+			);
+			const ports = new Map(
+				[...(desired?.ports ?? []), ...instance.ports].map((port) => [
+					port.id,
+					port,
+				]),
+			);
+			await this.#instances.ensure({ ...instance, ports: [...ports.values()] });
+		}
+		this.#bindPorts(next);
+		/* A function that was made anew has other interfaces. */
+		this.#writePaths(next.paths);
+	}
+
+	async #shrinkInstances(
+		steps: readonly Step[],
+		next: NodeState,
+	): Promise<void> {
+		/* Before interfaces go: their numbers may be given to others at once. */
+		this.#plane.maps.ports.deleteBatch(
+			this.#instances.staleEnds(next.instances),
 		);
 		const wanted = new Map(
 			next.instances.map((one) => [instanceKey(one), one]),
 		);
-		/* Before interfaces go: their numbers may be given to others at once. */
-		maps.ports.deleteBatch(this.#instances.staleEnds(next.instances));
-		for (const [key, name] of touched) {
+		for (const [key, name] of namesOf(steps)) {
 			const instance = wanted.get(key);
 			if (instance) await this.#instances.ensure(instance);
 			else await this.#instances.remove(name);
 		}
-		this.#bindPorts(next);
-		const paths = next.paths.filter((path) =>
-			path.hops.some((hop) => hop && "port" in hop),
-		);
-		this.#writePaths(paths);
 	}
 
 	/** Host ends are known to the port program before it sees a packet. */
 	#bindPorts(next: NodeState): void {
-		const entries = this.#instances.portEntries(next.paths, next.instances);
+		/* A port may be bound to a path that comes a step later. */
+		const spis = new Set(next.paths.map((path) => path.spi));
+		const later = this.#desired.paths.filter((path) => !spis.has(path.spi));
+		const entries = this.#instances.portEntries(
+			[...next.paths, ...later],
+			next.instances,
+		);
 		add(this.#plane.maps.ports, entries);
 		for (const [ifindex] of entries) this.#plane.attach(ifindex, "port");
 	}
@@ -247,8 +285,8 @@ export class Applier {
 			new Set([...attached, ...ports]),
 			await this.#around.interfaces(),
 		);
-		this.#tenants(next);
-		this.#peers(next);
+		this.#pruneTenants(next);
+		this.#prunePeers(next);
 		await this.#instances.sweep(next.instances);
 	}
 
@@ -282,14 +320,17 @@ function programFor(role: InterfaceState["role"]): "access" | "underlay" {
 	return role === "underlay" ? "underlay" : "access";
 }
 
-function nameOf(
-	step: Step,
-): { function: string; instance: string } | undefined {
-	if (!("instance" in step)) return undefined;
-	const { instance } = step;
-	return typeof instance === "string" && "function" in step
-		? { function: step.function, instance }
-		: (instance as Of<"instance-add">["instance"]);
+/** Instances that steps are about, by key. */
+function namesOf(steps: readonly Step[]): Map<string, InstanceName> {
+	const names = steps.flatMap((step): InstanceName[] => {
+		if (!("instance" in step)) return [];
+		return [
+			typeof step.instance === "string"
+				? (step as InstanceName)
+				: step.instance,
+		];
+	});
+	return new Map(names.map((name) => [instanceKey(name), name]));
 }
 
 /** An array has every index: what is not wanted is marked absent. */

@@ -100,12 +100,17 @@ export class Node {
 				this.#tell(kind, `${name.function}/${name.instance}: ${message}`),
 			changed: () => options.onHealth?.(),
 		});
-		this.#applier = new Applier(plane, this.#instances, {
-			netns: options.netns,
-			interfaces: () => interfaceIndexes(options.netns),
-			prepare: (state) =>
-				applyHostSettings(this.#existing(state), journal, options.netns),
-		});
+		this.#applier = new Applier(
+			plane,
+			this.#instances,
+			{
+				netns: options.netns,
+				interfaces: () => interfaceIndexes(options.netns),
+				prepare: (state) =>
+					applyHostSettings(this.#existing(state), journal, options.netns),
+			},
+			this.#state,
+		);
 		this.#events = new RingReader(plane.eventsFd, eventCodec, (event) =>
 			this.#tellEvent(event),
 		);

@@ -38,7 +38,10 @@ export interface SessionOptions {
 	readonly version: string;
 	/** Asked at each connection: it may have been renewed meanwhile. */
 	readonly identity: () => Promise<Identity>;
-	readonly doctor: () => Promise<readonly DoctorCheck[]>;
+	/** What the node can do, as told in hello. */
+	readonly checks: readonly DoctorCheck[];
+	/** The same looked at anew, when the controller asks. */
+	readonly doctor: () => readonly DoctorCheck[];
 	readonly log: (message: string) => void;
 }
 
@@ -93,10 +96,9 @@ export class Session {
 	}
 
 	async #connect(): Promise<void> {
-		const { url, identity, doctor, version, node } = this.#options;
+		const { url, identity, checks, version, node } = this.#options;
 		try {
 			const dispatcher = new Agent({ connect: tlsOf(await identity()) });
-			const checks = await doctor();
 			if (this.#stopped) return;
 			const socket = new WebSocket(
 				`${url.replace(/^http/, "ws")}${SESSION_PATH}`,

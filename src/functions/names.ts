@@ -58,6 +58,8 @@ export function portOfHostEnd(name: string): number | undefined {
 	return found?.[1] === undefined ? undefined : Number(found[1]);
 }
 
+/** What the MAC addresses of all our ports begin with; `cm` in ASCII. */
+export const MAC_PREFIX = "02:63:6d:";
 const MAC_SIDE = { inside: 0, outside: 2, tap: 4 } as const;
 
 /** Locally administered (IEEE 802c), the same at every start. */
@@ -67,9 +69,10 @@ export function macOf(
 	end: "host" | "function",
 ): string {
 	const which = MAC_SIDE[side] + (end === "function" ? 1 : 0);
-	return [0x02, 0x63, 0x6d, which, checked(port) >> 8, port & 0xff]
+	const own = [which, checked(port) >> 8, port & 0xff]
 		.map((byte) => byte.toString(16).padStart(2, "0"))
 		.join(":");
+	return MAC_PREFIX + own;
 }
 
 export interface LinkAddresses {

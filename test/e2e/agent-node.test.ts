@@ -6,15 +6,9 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { pinDirectory } from "../../src/agent/dataplane.js";
 import { Node, type NodeOptions, purge } from "../../src/agent/node.js";
-import {
-	ensureAddress,
-	ensureRoutes,
-	ensureVeth,
-	links,
-} from "../../src/kernel/ip.js";
-import { ensureNetns, listNetns } from "../../src/kernel/netns.js";
-import { run } from "../../src/kernel/process.js";
-import { getSysctl, setSysctl } from "../../src/kernel/sysctl.js";
+import { links } from "../../src/kernel/ip.js";
+import { listNetns } from "../../src/kernel/netns.js";
+import { getSysctl } from "../../src/kernel/sysctl.js";
 import type {
 	InstanceState,
 	MaskedKey,
@@ -23,7 +17,8 @@ import type {
 } from "../../src/plan/state.js";
 import { empty } from "../../src/plan/steps.js";
 import { addressHex } from "../../src/wire/address.js";
-import { instance, World } from "./runtimes.js";
+import { Lab } from "./one-node.js";
+import { instance } from "./runtimes.js";
 
 const ZERO = "0".repeat(32);
 const FULL = "f".repeat(32);
@@ -125,64 +120,6 @@ function state(
 	};
 }
 
-/** user — node — server, in namespaces of this run. */
-class Lab extends World {
-	readonly user = `${this.prefix}-u`;
-	readonly server = `${this.prefix}-s`;
-
-	override async open(): Promise<this> {
-		await super.open();
-		for (const [host, dev, near, far, net] of [
-			[this.user, "acc", "10.1.0.1", "10.1.0.2", "1"],
-			[this.server, "ext", "10.2.0.1", "10.2.0.2", "2"],
-		] as const) {
-			await ensureNetns(host);
-			for (const at of [host, this.node])
-				for (const scope of ["all", "default"])
-					setSysctl(`ipv6/conf/${scope}/accept_dad`, 0, at);
-			await ensureVeth(
-				{ name: dev, netns: this.node },
-				{ name: "eth0", netns: host },
-			);
-			await ensureAddress(dev, `${near}/24`, this.node);
-			await ensureAddress(dev, `2001:db8:${net}::1/64`, this.node);
-			await ensureAddress("eth0", `${far}/24`, host);
-			await ensureAddress("eth0", `2001:db8:${net}::2/64`, host);
-			await ensureRoutes(
-				[
-					{ to: "default", family: 4, via: near },
-					{ to: "default", family: 6, via: `2001:db8:${net}::1` },
-				],
-				host,
-			);
-		}
-		await ensureAddress("eth0", "10.2.0.3/24", this.server);
-		return this;
-	}
-
-	/** Answers to `count` pings from the user, `interval` seconds apart. */
-	async ping(address: string, count = 3, interval = "0.01"): Promise<number> {
-		const { stdout } = await run(
-			[
-				"ping",
-				"-n",
-				"-q",
-				"-c",
-				String(count),
-				"-i",
-				interval,
-				"-W",
-				"1",
-				address,
-			],
-			{ netns: this.user, timeoutMs: 60_000 },
-		).catch((error: { log?: string; message: string }) => ({
-			stdout: error.message,
-		}));
-		return Number(/(\d+) received/.exec(stdout)?.[1] ?? Number.NaN);
-	}
-}
-
 describe("node", () => {
 	const lab = new Lab();
 	const options = (): NodeOptions => ({
@@ -190,7 +127,9 @@ describe("node", () => {
 		node: "n",
 		netns: lab.node,
 		stateDir: lab.directory,
+		onStep: async () => onStep(),
 	});
+	let onStep = async () => {};
 	let node: Node;
 	const fw = (name: string, port: number, spec = {}) =>
 		instance("routed", { ruleset: { text: FIREWALL }, ...spec }, [port], name);
@@ -280,15 +219,21 @@ describe("node", () => {
 		assert.equal(await lab.ping("10.2.0.2"), 3);
 	});
 
-	it("changes the chain while packets pass, step by step, and loses none", async () => {
+	it("changes the chain while packets pass, and loses none after any step", async () => {
+		let steps = 0;
+		onStep = async () => {
+			steps++;
+			assert.equal(await lab.ping("10.2.0.2", 1), 1, `after step ${steps}`);
+		};
 		const pings = lab.ping("10.2.0.2", 200, "0.005");
 		await node.apply(two(2));
-		assert.equal(await lab.ping("10.2.0.2"), 3);
 		await node.apply({
 			...two(3),
 			paths: two(3).paths.filter((one) => one.active),
 		});
+		onStep = async () => {};
 		assert.equal(await pings, 200);
+		assert.ok(steps > 10);
 		assert.deepEqual(hopsOf(1), []);
 		assert.ok((hopsOf(3)[2]?.[1] ?? 0) >= 3);
 	});

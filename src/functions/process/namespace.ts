@@ -12,12 +12,18 @@ import {
 	links,
 	rules,
 } from "../../kernel/ip.js";
-import { deleteNetns, ensureNetns } from "../../kernel/netns.js";
+import { deleteNetns, ensureNetns, netnsExists } from "../../kernel/netns.js";
 import { run } from "../../kernel/process.js";
 import { getSysctl, setSysctl } from "../../kernel/sysctl.js";
 import type { InstanceState } from "../../plan/state.js";
 import { canonicalAddress } from "../../wire/address.js";
-import { freeInterfaceName, hostEnd, macOf, type Side } from "../names.js";
+import {
+	freeInterfaceName,
+	hostEnd,
+	MAC_PREFIX,
+	macOf,
+	type Side,
+} from "../names.js";
 import type { Attachment, PortAttachments } from "../runtime.js";
 import * as plan from "./links.js";
 
@@ -98,9 +104,25 @@ export async function openPorts(
 	);
 }
 
-/** Removes the function's network with all in it. */
+/**
+ * Removes the function's network with all in it. The kernel takes a namespace
+ * apart some time later: the pairs go first, so that their names are free.
+ */
 export async function removeNetwork(namespace: string): Promise<void> {
+	if (!netnsExists(namespace)) return;
+	const pairs = (await links(namespace)).filter(isOurs);
+	await ipBatch(
+		pairs.map((link) => ["link", "del", "dev", link.ifname]),
+		namespace,
+	);
 	await deleteNetns(namespace);
+}
+
+function isOurs(link: Link): boolean {
+	return (
+		link.linkinfo?.info_kind === "veth" &&
+		(link.address?.startsWith(MAC_PREFIX) ?? false)
+	);
 }
 
 async function route(
@@ -198,10 +220,7 @@ async function removeOthers(
 		),
 	);
 	const stale = inner.filter(
-		(link) =>
-			link.linkinfo?.info_kind === "veth" &&
-			link.address?.startsWith("02:63:6d:") &&
-			!wanted.has(link.address),
+		(link) => isOurs(link) && !wanted.has(link.address ?? ""),
 	);
 	await ipBatch(
 		stale.map((link) => ["link", "del", "dev", link.ifname]),

@@ -3,7 +3,7 @@
  * break. After any of them every rule points to paths that are there, and every
  * path to ports that are there.
  */
-import { isDeepStrictEqual } from "node:util";
+import { equal } from "./equal.js";
 import type {
 	InstanceState,
 	NodeState,
@@ -51,7 +51,7 @@ export function diff(actual: NodeState | null, desired: NodeState): Step[] {
 			.map((one): Step => ({ kind: "interface-set", interface: one }));
 	const facts = nodeFacts(desired);
 	const steps: Step[] = [
-		...(actual && isDeepStrictEqual(nodeFacts(actual), facts)
+		...(actual && equal(nodeFacts(actual), facts)
 			? []
 			: [{ kind: "node-set", facts } as const]),
 		...tenants.set.map((tenant): Step => ({ kind: "tenant-set", tenant })),
@@ -115,7 +115,7 @@ function onlyDrains(
 	return (
 		!path.active &&
 		before?.active === true &&
-		isDeepStrictEqual({ ...before, active: false }, path)
+		equal({ ...before, active: false }, path)
 	);
 }
 
@@ -128,9 +128,7 @@ function compare<T>(
 	const after = new Set(to.map(key));
 	return {
 		/** New or different. */
-		set: to.filter(
-			(entry) => !isDeepStrictEqual(before.get(key(entry)), entry),
-		),
+		set: to.filter((entry) => !equal(before.get(key(entry)), entry)),
 		gone: from.filter((entry) => !after.has(key(entry))),
 		isKnown: (entry: T) => before.has(key(entry)),
 	};

@@ -2,15 +2,15 @@
  * The six invariants of the design, checked on the states that would be sent
  * and not on how they came about. A plan that violates one is not sent.
  */
-import { isDeepStrictEqual } from "node:util";
 import type { Intent } from "../model/intent.js";
 import { parseRule } from "../model/language/index.js";
+import { equal } from "./equal.js";
 import { SLOTS } from "./hash.js";
 import { checkIsolation } from "./isolation.js";
-import { MAX_FUNCTIONS } from "./path.js";
-import { type PathState, type RuleSetState, SI_START } from "./state.js";
+import type { PathState, RuleSetState } from "./state.js";
+import { type Survey, surroundings, survey } from "./survey.js";
 import type { States, Transition } from "./transition.js";
-import { type Decision, Network, type NodeIndex, walk } from "./walk.js";
+import { Network, type NodeIndex } from "./walk.js";
 
 export type Invariant = 1 | 2 | 3 | 4 | 5 | 6;
 
@@ -39,20 +39,32 @@ export type ChainsOf = (
 	policy: string,
 ) => readonly (readonly string[])[] | undefined;
 
+/** Rules as read, by their text: most are the same from change to change. */
+const read = new Map<string, readonly string[] | undefined>();
+const MOST_READ = 100_000;
+
+function chainOf(rule: string): readonly string[] | undefined {
+	if (!read.has(rule)) {
+		if (read.size >= MOST_READ) {
+			read.clear();
+		}
+		const parsed = parseRule(rule);
+		const action = parsed.ok ? parsed.rule.action : undefined;
+		read.set(rule, action?.kind === "chain" ? action.functions : undefined);
+	}
+	return read.get(rule);
+}
+
 /** Chains as declared, from one intent or from the two of a change. */
 export function chainsOf(...intents: readonly Intent[]): ChainsOf {
-	const chains = new Map<string, string[][]>();
-	for (const { name, spec } of intents.flatMap((one) => [
-		...one.policies.values(),
-	])) {
-		const parsed = parseRule(spec.rule);
-		if (parsed.ok && parsed.rule.action.kind === "chain") {
-			const list = chains.get(name) ?? [];
-			chains.set(name, list);
-			list.push([...parsed.rule.action.functions]);
-		}
-	}
-	return (policy) => chains.get(policy);
+	return (policy) => {
+		const chains = intents.flatMap((intent) => {
+			const declared = intent.policies.get(policy);
+			const chain = declared && chainOf(declared.spec.rule);
+			return chain ? [chain] : [];
+		});
+		return chains.length > 0 ? chains : undefined;
+	};
 }
 
 /** What is found wrong; empty: the states may be sent. */
@@ -79,22 +91,35 @@ export class Findings {
 	}
 }
 
+/** What is known of the path of an SPI. */
+export type Surveyed = (spi: number) => Survey;
+
+const NOWHERE: Survey = { faults: [], ways: new Map() };
+
 /** Checks all nodes' states as one network. */
 export function checkInvariants(
 	states: States,
 	chains: ChainsOf = () => undefined,
 ): Violation[] {
 	const network = new Network(states.values());
+	const around = surroundings(states.values());
+	const surveys = new Map<number, Survey>();
 	const findings = new Findings();
 	for (const [spi, holders] of network.holders) {
-		checkPath(network, spi, holders, chains, findings);
-	}
-	for (const node of network.nodes.values()) {
-		for (const set of node.state.ruleSets) {
-			checkRules(network, node, set, findings);
+		const path = holders[0]?.paths.get(spi);
+		if (path) {
+			const found = survey(network, spi, around);
+			surveys.set(spi, found);
+			checkPath(path, found, chains, findings);
 		}
 	}
-	checkIsolation(network, findings);
+	const surveyed = (spi: number) => surveys.get(spi) ?? NOWHERE;
+	for (const node of network.nodes.values()) {
+		for (const set of node.state.ruleSets) {
+			checkRules(surveyed, node, set, findings);
+		}
+	}
+	checkIsolation(network, surveyed, findings);
 	return findings.violations;
 }
 
@@ -111,10 +136,10 @@ export function checkTransition(
 			const now = new Map(
 				stages[stage].get(name)?.paths.map((path) => [path.spi, path]),
 			);
-			for (const { active: _, ...path } of used) {
-				const { active: __, ...kept } = now.get(path.spi) ?? { active: false };
-				if (!isDeepStrictEqual(kept, path)) {
-					const what = "spi" in kept ? "is changed" : "is gone";
+			for (const path of used) {
+				const kept = now.get(path.spi);
+				if (kept !== path && !equal({ ...kept, active: true }, path)) {
+					const what = kept ? "is changed" : "is gone";
 					findings.add(
 						6,
 						path.policy,
@@ -134,142 +159,32 @@ export function checkTransition(
 }
 
 function checkPath(
-	network: Network,
-	spi: number,
-	holders: readonly NodeIndex[],
+	path: PathState,
+	{ faults, ways }: Survey,
 	chains: ChainsOf,
 	findings: Findings,
 ): void {
-	const first = holders[0]?.paths.get(spi);
-	if (!first) {
-		return;
+	const { policy, spi, direction } = path;
+	for (const { invariant, cause, ...at } of faults) {
+		findings.add(invariant, policy, { spi, ...at }, cause);
 	}
-	const { hops: _, ...facts } = first;
-	for (const holder of holders) {
-		const { hops, ...own } = holder.paths.get(spi) ?? first;
-		const node = holder.state.node;
-		if (!isDeepStrictEqual(own, facts)) {
+	const known = chains(policy);
+	for (const way of known ? ways.values() : []) {
+		const met = direction === "forward" ? way.met : way.met.toReversed();
+		if (!known?.some((chain) => equal(chain, met))) {
+			const wrong = met.findIndex((name, i) => name !== known?.at(-1)?.[i]);
 			findings.add(
 				1,
-				first.policy,
-				{ spi, node },
-				`node ${node} and node ${holders[0]?.state.node} hold different paths under this SPI`,
+				policy,
+				{ spi, hop: Math.max(wrong, 0) },
+				`it meets ${met.join(" -> ") || "nothing"}, its chain is ${known?.map((one) => one.join(" -> ")).join(" or ")}`,
 			);
 		}
-		if (hops.length !== own.length + 1 || own.length > MAX_FUNCTIONS) {
-			findings.add(
-				2,
-				first.policy,
-				{ spi, node },
-				`node ${node} has ${hops.length} entries for ${own.length} functions`,
-			);
-		}
-	}
-	const starts = holders.filter((one) => one.paths.get(spi)?.hops[0]);
-	if (starts.length === 0) {
-		findings.add(
-			1,
-			first.policy,
-			{ spi, hop: 0 },
-			`no node serves service index ${SI_START}`,
-		);
-	}
-	for (const start of starts) {
-		checkWalk(network, first, start.state.node, chains, findings);
-	}
-}
-
-function checkWalk(
-	network: Network,
-	path: PathState,
-	start: string,
-	chains: ChainsOf,
-	findings: Findings,
-): void {
-	const { policy, spi } = path;
-	const { decisions, stuck } = walk(network, spi, start);
-	if (stuck) {
-		const invariant = stuck.loop || stuck.reason === "ttl_zero" ? 2 : 1;
-		findings.add(
-			stuck.reason === "unknown_peer" ? 3 : invariant,
-			policy,
-			{ spi, hop: stuck.index, node: stuck.node },
-			stuck.message,
-		);
-		return;
-	}
-	const stops = decisions.filter((one) => one.instance);
-	const last = decisions.at(-1);
-	if (last && last.index !== path.length) {
-		findings.add(
-			1,
-			policy,
-			{ spi, hop: last.index, node: last.node },
-			`node ${last.node} lets it out before its last function`,
-		);
-		return;
-	}
-	const names = stops.map((one) => one.instance?.function ?? "");
-	const met = path.direction === "forward" ? names : names.toReversed();
-	const known = chains(policy);
-	if (known && !known.some((chain) => isDeepStrictEqual([...chain], met))) {
-		const wrong = met.findIndex((name, i) => name !== known.at(-1)?.[i]);
-		findings.add(
-			1,
-			policy,
-			{ spi, hop: Math.max(wrong, 0) },
-			`it meets ${met.join(" -> ") || "nothing"}, its chain is ${known.map((one) => one.join(" -> ")).join(" or ")}`,
-		);
-	}
-	checkReverse(network, path, start, decisions, findings);
-}
-
-function checkReverse(
-	network: Network,
-	path: PathState,
-	start: string,
-	decisions: readonly Decision[],
-	findings: Findings,
-): void {
-	const { policy, spi, reverseSpi } = path;
-	const add = (cause: string, hop?: number) =>
-		findings.add(
-			5,
-			policy,
-			{ spi, ...(hop === undefined ? {} : { hop }) },
-			cause,
-		);
-	const exit = decisions.at(-1)?.node ?? start;
-	const back = network.nodes.get(exit)?.paths.get(reverseSpi);
-	if (
-		back?.reverseSpi !== spi ||
-		back.direction === path.direction ||
-		back.tenantId !== path.tenantId ||
-		back.policy !== policy
-	) {
-		add(`node ${exit}, where it ends, has no path ${reverseSpi} back`);
-		return;
-	}
-	const returned = walk(network, reverseSpi, exit);
-	if (returned.stuck) {
-		add(
-			`path ${reverseSpi} back: ${returned.stuck.message}`,
-			returned.stuck.index,
-		);
-		return;
-	}
-	const portsOf = (steps: readonly Decision[]) =>
-		steps.flatMap(({ node, port }) => (port ? [`${node} ${port.id}`] : []));
-	const there = portsOf(decisions);
-	const home = portsOf(returned.decisions).toReversed();
-	const wrong = there.findIndex((port, index) => port !== home[index]);
-	if (wrong >= 0 || there.length !== home.length) {
-		add("the way back meets other ports", Math.max(wrong, 0));
 	}
 }
 
 function checkRules(
-	network: Network,
+	surveyed: Surveyed,
 	{ state, paths }: NodeIndex,
 	set: RuleSetState,
 	findings: Findings,
@@ -313,15 +228,13 @@ function checkRules(
 					`rules of tenant ${set.tenantId} on node ${node} point to a path of tenant ${path.tenantId}`,
 				);
 			}
-			const { stuck, decisions } = walk(network, spi, node);
-			const exit = decisions.at(-1)?.node ?? "";
-			const back = stuck ? undefined : walk(network, path.reverseSpi, exit);
-			if (back && !back.stuck && back.decisions.at(-1)?.node !== node) {
+			const home = surveyed(spi).ways.get(node)?.home;
+			if (home !== undefined && home !== node) {
 				findings.add(
 					5,
 					policy,
 					at,
-					`replies end at node ${back.decisions.at(-1)?.node}, not where they came from`,
+					`replies end at node ${home}, not where they came from`,
 				);
 			}
 		}

@@ -1,20 +1,25 @@
 /** Invariant 4: whose ports, instances and exits a tenant's packets reach. */
-import type { Findings } from "./invariants.js";
+import type { Findings, Surveyed } from "./invariants.js";
 import { overlaps, prefixRange, type Range } from "./prefix.js";
-import { type Network, type NodeIndex, walk } from "./walk.js";
+import type { InstanceState } from "./state.js";
+import type { Network, NodeIndex } from "./walk.js";
 
-export function checkIsolation(network: Network, findings: Findings): void {
+export function checkIsolation(
+	network: Network,
+	surveyed: Surveyed,
+	findings: Findings,
+): void {
 	for (const node of network.nodes.values()) {
 		checkPorts(node, findings);
 		checkExits(node, findings);
 	}
-	checkSharedExits(network, findings);
+	checkSharedExits(network, surveyed, findings);
 }
 
 /** A port serves one tenant, a bound port one path pair, an instance no two that overlap. */
 function checkPorts(node: NodeIndex, findings: Findings): void {
 	const ranges = rangesOf(node);
-	const byInstance = new Map<string, Map<number, string>>();
+	const byInstance = new Map<InstanceState, Map<number, string>>();
 	const byPort = new Map<number, number>();
 	for (const path of node.paths.values()) {
 		for (const [hop, entry] of path.hops.entries()) {
@@ -34,14 +39,13 @@ function checkPorts(node: NodeIndex, findings: Findings): void {
 			if (boundSpi !== undefined && boundSpi !== forward) {
 				add(`port ${at.port.id} is bound to path ${boundSpi}`);
 			}
-			const name = `${at.instance.function}/${at.instance.instance}`;
-			const users = byInstance.get(name) ?? new Map<number, string>();
-			byInstance.set(name, users.set(path.tenantId, path.policy));
+			const users = byInstance.get(at.instance) ?? new Map<number, string>();
+			byInstance.set(at.instance, users.set(path.tenantId, path.policy));
 			if (users.size > 1) {
 				for (const other of users.keys()) {
 					if (other !== path.tenantId && meet(ranges, other, path.tenantId)) {
 						add(
-							`instance ${name} also serves tenant ${other}, whose subnets overlap`,
+							`instance ${at.instance.function}/${at.instance.instance} also serves tenant ${other}, whose subnets overlap`,
 						);
 					}
 				}
@@ -73,7 +77,11 @@ function checkExits(node: NodeIndex, findings: Findings): void {
 }
 
 /** Two that overlap do not leave a shared exit with their own addresses. */
-function checkSharedExits(network: Network, findings: Findings): void {
+function checkSharedExits(
+	network: Network,
+	surveyed: Surveyed,
+	findings: Findings,
+): void {
 	const leaving = new Map<
 		string,
 		Map<number, { policy: string; spi: number }>
@@ -86,22 +94,17 @@ function checkSharedExits(network: Network, findings: Findings): void {
 			for (const { action, policy } of set.rules) {
 				const spis = action.kind === "chain" ? new Set(action.slots) : [];
 				for (const spi of spis) {
-					const { decisions } = walk(network, spi, node.state.node);
-					const exit = decisions.at(-1);
-					const rewritten = decisions.some(
-						({ instance }) =>
-							instance?.spec.rewrites && instance.attach !== "tap",
-					);
-					if (exit?.hop.kind !== "exit" || rewritten) {
+					const way = surveyed(spi).ways.get(node.state.node);
+					if (!way || way.rewritten) {
 						continue;
 					}
-					const at = network.nodes.get(exit.node);
+					const at = network.nodes.get(way.exit);
 					const own = at?.state.interfaces.some(
 						(one) => one.role === "exit" && one.tenantId === set.tenantId,
 					);
 					if (!own) {
-						const list = leaving.get(exit.node) ?? new Map();
-						leaving.set(exit.node, list.set(set.tenantId, { policy, spi }));
+						const list = leaving.get(way.exit) ?? new Map();
+						leaving.set(way.exit, list.set(set.tenantId, { policy, spi }));
 					}
 				}
 			}

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { InstanceName } from "../functions/names.js";
 import {
 	DROP_REASON_NAMES,
+	DropReason,
 	EVENT_KIND_NAMES,
 	type Event,
 	event as eventCodec,
@@ -250,6 +251,8 @@ export class Node {
 	}
 
 	#tellEvent({ kind, reason, spi, tenant, t }: Event): void {
+		/* Every function's kernel says such things when it starts: counted only. */
+		if (reason === DropReason.PORT_LINK_LOCAL) return;
 		const name = this.#state.tenants.find((one) => one.id === tenant)?.name;
 		const flow = `${addressFromHex(hexOf(t.src))}:${t.sport} > ${addressFromHex(hexOf(t.dst))}:${t.dport} proto ${t.proto}`;
 		const why = DROP_REASON_NAMES[reason] ?? `reason ${reason}`;

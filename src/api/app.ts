@@ -40,6 +40,8 @@ const SECRETS = [
 	"*.key",
 ];
 const HEADERS_TIMEOUT_MS = 10_000;
+/** To receive a whole request; answers may take as long as they need. */
+const REQUEST_TIMEOUT_MS = 60_000;
 
 export interface TlsOptions {
 	readonly key: string;
@@ -71,7 +73,7 @@ export async function createApp(
 		bodyLimit: BODY_LIMIT_BYTES,
 		// Event streams and sessions would keep a closing server open for ever.
 		forceCloseConnections: true,
-		requestTimeout: 0,
+		requestTimeout: REQUEST_TIMEOUT_MS,
 		https: {
 			...tls,
 			minVersion: "TLSv1.3",

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { NodeStatus } from "../plan/protocol.js";
 import type { NodeState } from "../plan/state.js";
 import type { States } from "../plan/transition.js";
+import { Fault } from "./fault.js";
 import type { Fleet } from "./fleet.js";
 import type { Store, Write } from "./store/store.js";
 
@@ -50,11 +51,13 @@ export interface Delivery {
 	isSettled(node: string): boolean;
 	/** Calls back whenever something may have changed for a waiter. */
 	onProgress(listener: () => void): () => void;
-	hello(node: string): void;
+	hello(node: string, revision: number): void;
 	acknowledged(node: string, revision: number): void;
 	refused(node: string, revision: number, reason: string): void;
 	status(node: string, status: NodeStatus): void;
 	gone(node: string): void;
+	/** Ends all waiting: `send` throws Fault shutting_down from then on. */
+	close(): void;
 }
 
 const DESIRED = "desired/";
@@ -77,6 +80,7 @@ export async function openDelivery(
 	const leftMs = new Map<string, number>();
 	const statuses = new Map<string, NodeStatus>();
 	const listeners = new Set<() => void>();
+	const closing = new AbortController();
 
 	const progress = () => {
 		for (const listener of [...listeners]) listener();
@@ -94,6 +98,7 @@ export async function openDelivery(
 				clearInterval(poll);
 				listeners.delete(check);
 				signal?.removeEventListener("abort", abort);
+				closing.signal.removeEventListener("abort", abort);
 				resolve(result);
 			};
 			const check = () => {
@@ -105,7 +110,8 @@ export async function openDelivery(
 			const poll = setInterval(check, Math.max(10, options.reconnectMs / 4));
 			listeners.add(check);
 			signal?.addEventListener("abort", abort);
-			if (signal?.aborted) abort();
+			closing.signal.addEventListener("abort", abort);
+			if (signal?.aborted || closing.signal.aborted) abort();
 			else check();
 		});
 	}
@@ -137,6 +143,20 @@ export async function openDelivery(
 		[...desired.values()].every((state) =>
 			state.paths.every((path) => path.active || isIdle(state.node, path.spi)),
 		);
+
+	/** A node is ahead of us: our store is older than what it runs. */
+	function overtake(state: NodeState | undefined, running: number): void {
+		revision = running + 1;
+		const writes: Write[] = [{ key: REVISION, value: revision }];
+		if (!state) return void store.transact(writes).catch(() => {});
+		const next = { ...state, revision };
+		desired.set(next.node, next);
+		store
+			.transact([...writes, { key: DESIRED + next.node, value: next }])
+			// A store that fails shows at the next change; the node stays as it is.
+			.then(() => fleet.send(next))
+			.catch(() => {});
+	}
 
 	return {
 		desired,
@@ -188,6 +208,10 @@ export async function openDelivery(
 				() => refused().length > 0 || awaited.every(isDone),
 				timeoutMs,
 			);
+			// Nobody's silence counts then: the change must not go on by itself.
+			if (closing.signal.aborted) {
+				throw new Fault("shutting_down", "change: controller stops");
+			}
 			return {
 				revision: next,
 				refused: refused(),
@@ -211,7 +235,7 @@ export async function openDelivery(
 
 		async drained(signal) {
 			await until(isDrained, options.drainMaxMs, signal);
-			return !signal.aborted;
+			return !signal.aborted && !closing.signal.aborted;
 		},
 
 		async present(nodes) {
@@ -231,14 +255,15 @@ export async function openDelivery(
 			return () => listeners.delete(listener);
 		},
 
-		hello(node) {
+		hello(node, running) {
 			// What it had acknowledged may be gone with the node: ask again.
 			acknowledged.delete(node);
 			refusals.delete(node);
 			statuses.delete(node);
 			leftMs.delete(node);
 			const state = desired.get(node);
-			if (state) fleet.send(state);
+			if (state && running <= revision) fleet.send(state);
+			else if (running > revision) overtake(state, running);
 			progress();
 		},
 		acknowledged(node, acked) {
@@ -259,6 +284,7 @@ export async function openDelivery(
 			leftMs.set(node, Date.now());
 			progress();
 		},
+		close: () => closing.abort(),
 	};
 }
 

@@ -54,7 +54,7 @@ export interface Reconciler {
 	check(intent: Intent): readonly Problem[];
 	/** An instance (`function/instance`) is down or up again. */
 	health(instance: string, isDown: boolean): void;
-	/** No more work is begun; resolves when the present step is over. */
+	/** Work ends where it is, to be resumed at the next start. */
 	close(): Promise<void>;
 }
 
@@ -171,7 +171,7 @@ export async function openReconciler(
 		failed: Plan,
 	): Promise<never> {
 		// Numbers the failed plan gave must rest like any others that were used.
-		memory = plan(intent, failed.memory).memory;
+		memory = { ...failed.memory, attached: memory.attached };
 		const event = log.draft({ kind: "abort", message: cause.message });
 		const writes: Write[] = [
 			{ key: PENDING, value: undefined },
@@ -288,6 +288,7 @@ export async function openReconciler(
 		async close() {
 			closing = true;
 			draining.abort();
+			delivery.close();
 			await queue;
 		},
 	};
@@ -300,6 +301,9 @@ function withNewOnes(before: States, made: States): States {
 		if (!states.has(node)) {
 			states.set(node, {
 				...state,
+				tenants: [],
+				interfaces: [],
+				peers: [],
 				instances: [],
 				paths: [],
 				ruleSets: [],

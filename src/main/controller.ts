@@ -110,7 +110,9 @@ export async function startController(
 			await secureContext(),
 			options.logLevel ?? "info",
 		);
-		closers.push(() => app.close());
+		// The reconciler ends before it: agents that leave with the server must
+		// not count as gone.
+		closers.splice(-1, 0, () => app.close());
 		log.follow((event) => app.log.info({ event }, event.message));
 		const renewal = setInterval(() => {
 			secureContext().then(
@@ -156,7 +158,7 @@ function listen(
 				message: `node ${node} connected, runs revision ${revision}`,
 				node,
 			});
-			delivery.hello(node);
+			delivery.hello(node, revision);
 		},
 		acknowledged: (node, revision) => delivery.acknowledged(node, revision),
 		refused(node, revision, reason) {
@@ -171,7 +173,10 @@ function listen(
 			delivery.status(node, status);
 			for (const item of status.instances) {
 				const name = `${item.function}/${item.instance}`;
-				reconciler.health(name, item.state === "down");
+				// One that starts is what it was before: down, or new.
+				if (item.state !== "starting") {
+					reconciler.health(name, item.state === "down");
+				}
 			}
 		},
 		event(node, { kind, message, tenant }) {

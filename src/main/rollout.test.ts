@@ -134,13 +134,6 @@ for (const [phase, n] of [
 			assert.equal(body.error.code, "node_refused");
 			assert.match(body.error.message, /edge2.*disk is full/);
 
-			for (const agent of [edge1, edge2]) {
-				await agent.until(
-					() =>
-						agent.running?.paths.length ===
-						(agent === edge1 ? before : agent.running)?.paths.length,
-				);
-			}
 			await edge1.until(
 				() =>
 					chosenLength(edge1.running, "web") === 1 &&
@@ -273,6 +266,58 @@ test("rollout: a restarted controller sends what it had sent, and goes on", () =
 		edge1.status();
 		edge2.status();
 		await edge1.until(() => pathsOf(edge1.running, "web", false).length === 0);
+	}));
+
+test("rollout: a controller that stops in the middle of a change finishes it later", () =>
+	network(async (controller, edge1, edge2) => {
+		const { admin } = controller;
+		await admin.apply(documents);
+		onState(edge2, 1, "ignore");
+		const seen = edge1.states.length;
+		const applied = admin.apply([longer]).catch(() => undefined);
+		await edge1.until(() => edge1.states.length > seen);
+		await controller.restart();
+		const answer = await applied;
+		assert.notEqual(answer?.status, 200, "it was not carried out then");
+		for (const agent of [edge1, edge2]) {
+			await agent.until(() => !agent.isConnected);
+			await agent.connect(admin.url);
+		}
+		await edge1.until(() => chosenLength(edge1.running, "web") === 2);
+	}));
+
+test("rollout: a node that is ahead of the controller's store is overtaken", () =>
+	network(async ({ admin }, edge1) => {
+		await admin.apply(documents);
+		const { running } = edge1;
+		assert.ok(running);
+		await edge1.leave();
+		edge1.running = { ...running, revision: 5000 };
+		await edge1.connect(admin.url);
+		await edge1.until(() => (edge1.running?.revision ?? 0) > 5000);
+		const { body } = await admin.apply([longer]);
+		assert.ok(body.revision > 5000);
+	}));
+
+test("rollout: a node that refuses for long holds up nobody else's change", () =>
+	network(async ({ admin }, edge1, edge2) => {
+		await admin.apply(documents);
+		edge2.react = () => ({ refuse: "und0 is gone" });
+		await edge2.leave();
+		edge2.states.length = 0;
+		await edge2.connect(admin.url);
+		await edge2.until(() => edge2.states.length > 0);
+		const { status } = await admin.apply([
+			policy("other", "acme", "match(dport=7) >> drop"),
+		]);
+		assert.equal(status, 200);
+		assert.ok(
+			edge1.running?.ruleSets.some((set) =>
+				set.rules.some((rule) => rule.policy === "other"),
+			),
+		);
+		const { body } = await admin.get("/v1/nodes/edge2");
+		assert.equal(body.status.lastError, "und0 is gone");
 	}));
 
 test("rollout: a deleted node is emptied", () =>

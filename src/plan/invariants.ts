@@ -57,13 +57,17 @@ function chainOf(rule: string): readonly string[] | undefined {
 
 /** Chains as declared, from one intent or from the two of a change. */
 export function chainsOf(...intents: readonly Intent[]): ChainsOf {
+	const known = new Map<string, ReturnType<ChainsOf>>();
 	return (policy) => {
-		const chains = intents.flatMap((intent) => {
-			const declared = intent.policies.get(policy);
-			const chain = declared && chainOf(declared.spec.rule);
-			return chain ? [chain] : [];
-		});
-		return chains.length > 0 ? chains : undefined;
+		if (!known.has(policy)) {
+			const chains = intents.flatMap((intent) => {
+				const declared = intent.policies.get(policy);
+				const chain = declared && chainOf(declared.spec.rule);
+				return chain ? [chain] : [];
+			});
+			known.set(policy, chains.length > 0 ? chains : undefined);
+		}
+		return known.get(policy);
 	};
 }
 

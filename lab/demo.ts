@@ -1,0 +1,173 @@
+/**
+ * The demo: a mobile user's traffic through a chain on two nodes. Drives the
+ * real programs as a user would; exit status 0 only if all holds.
+ * `--keep` leaves it running; `--end RUN` ends one that was kept.
+ */
+import type { FunctionView, NodeView, PathView } from "../src/api/schemas.js";
+import { changeUnderLoad, EXAMPLE, showFirewall } from "./demo/changes.js";
+import { driveFlows, showFlows, startServers } from "./demo/flows.js";
+import { Report } from "./demo/report.js";
+import { Installation } from "./installation.js";
+import { buildLab, destroyRun, type Lab } from "./lab.js";
+import { mobileEdge, mobileEdgeAddresses } from "./topologies/mobile-edge.js";
+
+const NODES = ["edge1", "edge2"];
+
+async function demo(report: Report, keep: boolean): Promise<void> {
+	report.stage("A network of namespaces");
+	const lab = await buildLab(mobileEdge());
+	try {
+		report.say(
+			"user ─ ap ─ edge1 ═ router ═ edge2 ─ server\n              └─ controller ─┘",
+		);
+		const installation = await install(report, lab);
+		await applyExample(report, installation);
+		report.stage("Traffic through the chain");
+		await startServers(lab);
+		showFlows(report, await driveFlows(lab, installation));
+		await look(report, installation);
+		report.stage("The firewall decides");
+		await showFirewall(report, lab, installation);
+		report.stage("The chain changes under load");
+		await changeUnderLoad(report, lab, installation);
+		report.stage("What was counted");
+		await show(report, installation, ["get", "counters"]);
+		report.stage(keep ? "Kept running" : "Clean-up");
+		if (keep) explain(report, lab, installation);
+	} catch (error) {
+		report.check(false, "the demo runs to its end", (error as Error).message);
+	} finally {
+		if (keep && report.failures.length === 0) lab.keep();
+		else await lab.destroy();
+	}
+}
+
+async function install(report: Report, lab: Lab): Promise<Installation> {
+	report.stage("Controller and agents");
+	const installation = new Installation({
+		lab,
+		controller: {
+			host: "controller",
+			address: mobileEdgeAddresses.controller,
+		},
+		nodes: NODES,
+	});
+	await installation.startController();
+	report.command(["chainmail", "controller"], installation.log("controller"));
+	for (const node of NODES) {
+		await installation.invite(node);
+		report.command(["chainmail", "token", "join", node, ">", `${node}.token`]);
+		await installation.startAgent(node);
+		report.command([
+			"chainmail",
+			"agent",
+			"--node",
+			node,
+			"--controller",
+			installation.url,
+			"--join-token-file",
+			`${node}.token`,
+		]);
+	}
+	return installation;
+}
+
+async function applyExample(
+	report: Report,
+	installation: Installation,
+): Promise<void> {
+	report.stage("A policy in YAML");
+	const { stdout, stderr } = await installation.expect([
+		"apply",
+		"-f",
+		EXAMPLE,
+	]);
+	report.command(
+		["chainmail", "apply", "-f", "examples/mobile-edge.yaml"],
+		stderr + stdout,
+	);
+	await installation.until<FunctionView[]>(
+		"all functions are up",
+		["get", "functions"],
+		(functions) =>
+			functions.every(({ status }) =>
+				status.instances.every(({ state }) => state === "up"),
+			),
+	);
+	const nodes = await installation.until<NodeView[]>(
+		"both nodes run the plan",
+		["get", "nodes"],
+		(all) =>
+			all.every(
+				({ status }) => status.connected && status.revision === status.desired,
+			),
+	);
+	report.check(nodes.length === NODES.length, "both nodes run the plan");
+	await show(report, installation, ["get", "functions"]);
+	await show(report, installation, ["get", "paths"]);
+}
+
+/** Looks at flows and at the way of a packet with the CLI. */
+async function look(report: Report, installation: Installation): Promise<void> {
+	report.stage("Which way, and why");
+	await show(report, installation, ["get", "flows", "--proto", "tcp"]);
+	await show(report, installation, [
+		..."trace --tenant blue --src 10.0.1.10 --dst 203.0.113.10 --proto tcp --dport 80".split(
+			" ",
+		),
+	]);
+	const [path] = await installation.json<PathView[]>(["get", "paths"]);
+	if (path !== undefined)
+		await show(report, installation, ["describe", "path", String(path.spi)]);
+}
+
+async function show(
+	report: Report,
+	installation: Installation,
+	argv: readonly string[],
+): Promise<void> {
+	const { stdout, stderr } = await installation.expect(argv);
+	report.command(["chainmail", ...argv], stdout + stderr);
+}
+
+function explain(report: Report, lab: Lab, installation: Installation): void {
+	const enter = (host: string) => `nsenter --net=/run/netns/${lab.netns(host)}`;
+	report.say(
+		[
+			"Look around (as root):",
+			`  export CHAINMAIL_CONFIG=${installation.configFile}`,
+			`  alias cm='${enter("controller")} ${process.cwd()}/bin/chainmail'`,
+			"  cm get flows --watch",
+			`  ${enter("user")} curl http://${mobileEdgeAddresses.server}/`,
+			`  ${enter("router")} tcpdump -ni e1 udp port 4790`,
+			`Logs are in ${installation.directory}.`,
+			`End it: npm run demo -- --end ${lab.run}`,
+		].join("\n"),
+	);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+	const [option, run] = args;
+	if (option === "--end" && run !== undefined) {
+		destroyRun(run);
+		console.log(`run ${run} is gone`);
+		return 0;
+	}
+	if (option !== undefined && option !== "--keep") {
+		console.error(
+			`demo: unknown option ${option} (usage: npm run demo -- [--keep | --end RUN])`,
+		);
+		return 2;
+	}
+	const report = new Report();
+	await demo(report, option === "--keep");
+	if (report.failures.length === 0) {
+		console.log("\nEverything held.");
+		return 0;
+	}
+	console.log(`\n${report.failures.length} expectations did not hold:`);
+	for (const failure of report.failures) console.log(`  ${failure}`);
+	return 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,151 @@
+/** Drives one kind of traffic after the other and tells which hops it met. */
+import type { PathView } from "../../src/api/schemas.js";
+import { hopName } from "../../src/cli/columns.js";
+import { type Column, table } from "../../src/cli/table.js";
+import type { Installation } from "../installation.js";
+import type { Lab } from "../lab.js";
+import { mobileEdgeAddresses as at } from "../topologies/mobile-edge.js";
+import { curl, startHttpServer } from "../traffic/http.js";
+import { iperf, startIperfServer } from "../traffic/iperf.js";
+import { ping } from "../traffic/ping.js";
+import { bitRate, type Report } from "./report.js";
+
+export interface DrivenFlow {
+	readonly name: string;
+	/** What came of it, and whether it is what was expected. */
+	readonly result: string;
+	readonly good: boolean;
+	readonly hops: readonly HopDelta[];
+}
+
+interface HopDelta {
+	readonly direction: PathView["direction"];
+	readonly hop: string;
+	readonly node: string;
+	readonly packets: number;
+}
+
+interface Driven {
+	readonly result: string;
+	readonly good: boolean;
+}
+
+/** Servers the demo talks to; they run until the lab ends. */
+export async function startServers(lab: Lab): Promise<void> {
+	const server = lab.host("server");
+	await Promise.all([
+		startIperfServer(server),
+		startHttpServer(server, "::", 80),
+		startHttpServer(server, at.server, 8080),
+	]);
+}
+
+/** One flow after the other, so that what the hops count belongs to one. */
+export async function driveFlows(
+	lab: Lab,
+	installation: Installation,
+): Promise<DrivenFlow[]> {
+	const user = lab.host("user");
+	const drivers: readonly [name: string, drive: () => Promise<Driven>][] = [
+		[
+			"TCP (iperf3)",
+			async () => {
+				const { bitsPerSecond, bytes } = await iperf({
+					from: user,
+					address: at.server,
+					seconds: 2,
+				});
+				return { result: bitRate(bitsPerSecond), good: bytes > 0 };
+			},
+		],
+		["HTTP over IPv4", () => fetched(`http://${at.server}/bytes/1000000`)],
+		["HTTP over IPv6", () => fetched(`http://[${at.server6}]/bytes/1000000`)],
+		["ping over IPv4", () => pinged(at.server)],
+		["ping over IPv6", () => pinged(at.server6)],
+	];
+	const fetched = async (url: string): Promise<Driven> => {
+		const { status, bytes, error } = await curl(user, url);
+		return {
+			result: status === 200 ? `200, ${bytes} bytes` : error,
+			good: status === 200 && bytes === 1_000_000,
+		};
+	};
+	const pinged = async (address: string): Promise<Driven> => {
+		const { sent, received, averageMs } = await ping(user, address);
+		return {
+			result: `${received} of ${sent}, ${averageMs ?? "-"} ms`,
+			good: received === sent,
+		};
+	};
+	const flows: DrivenFlow[] = [];
+	for (const [name, drive] of drivers) {
+		const before = await hopCounts(installation);
+		const driven = await drive().catch((error: Error) => ({
+			result: error.message,
+			good: false,
+		}));
+		const after = await hopCounts(installation);
+		flows.push({
+			name,
+			...driven,
+			hops: after.map((hop, i) => ({
+				...hop,
+				packets: hop.packets - (before[i]?.packets ?? 0),
+			})),
+		});
+	}
+	return flows;
+}
+
+/** A row a flow and direction, with what each hop counted of it. */
+export function showFlows(report: Report, flows: readonly DrivenFlow[]): void {
+	interface Row {
+		readonly flow: string;
+		readonly result: string;
+		readonly way: string;
+		readonly hops: string;
+	}
+	const columns: readonly Column<Row>[] = [
+		{ title: "FLOW", value: (row) => row.flow },
+		{ title: "RESULT", value: (row) => row.result },
+		{ title: "WAY", value: (row) => row.way },
+		{ title: "HOPS AND THEIR NEW PACKETS", value: (row) => row.hops },
+	];
+	const rows = flows.flatMap((flow) =>
+		(["forward", "reverse"] as const).map((direction, i) => ({
+			flow: i === 0 ? flow.name : "",
+			result: i === 0 ? flow.result : "",
+			way: direction === "forward" ? "to server" : "to user",
+			hops: flow.hops
+				.filter((hop) => hop.direction === direction)
+				.map(({ hop, node, packets }) => `${hop}@${node} +${packets}`)
+				.join(" > "),
+		})),
+	);
+	report.say(table(columns, rows));
+	for (const { name, result, good, hops } of flows) {
+		report.check(good, `${name}: ${result}`);
+		const idle = hops.filter(({ packets }) => packets <= 0);
+		report.check(
+			hops.length > 0 && idle.length === 0,
+			`${name}: every hop's counters rose, both ways`,
+			hops.length === 0
+				? "there is no path"
+				: `not at ${idle.map(({ hop, node, direction }) => `${hop}@${node} (${direction})`).join(", ")}`,
+		);
+	}
+}
+
+async function hopCounts(installation: Installation): Promise<HopDelta[]> {
+	const paths = await installation.json<PathView[]>(["get", "paths"]);
+	return paths
+		.filter(({ state }) => state === "active")
+		.flatMap(({ direction, hops }) =>
+			hops.map((hop) => ({
+				direction,
+				hop: hopName(hop),
+				node: hop.node,
+				packets: hop.packets ?? 0,
+			})),
+		);
+}

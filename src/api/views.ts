@@ -6,7 +6,7 @@ import type {
 	PolicyDocument,
 	TenantDocument,
 } from "../model/intent.js";
-import type { NodeCounters } from "../plan/protocol.js";
+import type { Counter, NodeCounters } from "../plan/protocol.js";
 import { type NodeState, type PathState, SI_START } from "../plan/state.js";
 import type { States } from "../plan/transition.js";
 import type { Context } from "./context.js";
@@ -24,7 +24,19 @@ import type {
 
 /** Counters by node, as far as nodes answered. */
 export type CountersByNode = ReadonlyMap<string, NodeCounters>;
-const NO_COUNTERS: CountersByNode = new Map();
+
+/** By node, SPI and SI: there may be thousands of hops. */
+type HopCounters = ReadonlyMap<string, Counter>;
+const hopKey = (node: string, spi: number, si: number) =>
+	`${node} ${spi} ${si}`;
+
+function hopCounters(counters: CountersByNode): HopCounters {
+	return new Map(
+		[...counters].flatMap(([node, { hops }]) =>
+			hops.map((hop) => [hopKey(node, hop.spi, hop.si), hop] as const),
+		),
+	);
+}
 
 /** Names that states only carry as numbers. */
 interface Names {
@@ -45,9 +57,10 @@ function namesOf(states: States): Names {
 /** Every path, each direction for itself, in the order of SPIs. */
 export function pathViews(
 	states: States,
-	counters: CountersByNode = NO_COUNTERS,
+	counters: CountersByNode = new Map(),
 ): PathView[] {
 	const names = namesOf(states);
+	const counted = hopCounters(counters);
 	const parts = new Map<number, { state: NodeState; path: PathState }[]>();
 	for (const state of states.values()) {
 		for (const path of state.paths) {
@@ -57,7 +70,7 @@ export function pathViews(
 		}
 	}
 	return [...parts.values()]
-		.map((ofPath) => pathView(ofPath, names, counters))
+		.map((ofPath) => pathView(ofPath, names, counted))
 		.filter((view) => view !== undefined)
 		.sort((a, b) => a.spi - b.spi);
 }
@@ -65,7 +78,7 @@ export function pathViews(
 function pathView(
 	parts: readonly { state: NodeState; path: PathState }[],
 	names: Names,
-	counters: CountersByNode,
+	counters: HopCounters,
 ): PathView | undefined {
 	const path = parts[0]?.path;
 	if (!path) return undefined;
@@ -100,12 +113,10 @@ function hopView(
 	index: number,
 	hop: NonNullable<PathState["hops"][number]>,
 	names: Names,
-	counters: CountersByNode,
+	counters: HopCounters,
 ): HopView {
 	const si = SI_START - index;
-	const counted = counters
-		.get(state.node)
-		?.hops.find((entry) => entry.spi === spi && entry.si === si);
+	const counted = counters.get(hopKey(state.node, spi, si));
 	const owner = "port" in hop ? ownerOf(state, hop.port) : undefined;
 	return {
 		si,
@@ -198,12 +209,23 @@ export function functionView(
 	return { kind, name, spec, status: { instances, paths: through } };
 }
 
-export function policyView(
+/** Views of policies, each with its paths. */
+export function policyViews(
 	paths: readonly PathView[],
-	{ kind, name, spec }: PolicyDocument,
-): PolicyView {
-	const own = paths.filter((path) => path.policy === name);
-	return { kind, name, spec, status: { paths: own } };
+	documents: readonly PolicyDocument[],
+): PolicyView[] {
+	const byPolicy = new Map<string, PathView[]>();
+	for (const path of paths) {
+		const own = byPolicy.get(path.policy);
+		if (own) own.push(path);
+		else byPolicy.set(path.policy, [path]);
+	}
+	return documents.map(({ kind, name, spec }) => ({
+		kind,
+		name,
+		spec,
+		status: { paths: byPolicy.get(name) ?? [] },
+	}));
 }
 
 /** A node's counters with names; confined to a tenant: only hops of its paths. */

@@ -169,7 +169,13 @@ test("join: what an agent may not say ends its session with the reason", async (
 test("join: secrets are for the owner only, and hashed in the store", async () => {
 	const { dataDir, admin } = controller;
 	assert.equal(statSync(dataDir).mode & 0o777, 0o700);
-	for (const file of ["admin.json", "ca.key", "server.key"]) {
+	for (const file of [
+		"admin.json",
+		"ca.key",
+		"server.key",
+		"controller.db",
+		"controller.db-wal",
+	]) {
 		assert.equal(statSync(joinPath(dataDir, file)).mode & 0o777, 0o600, file);
 	}
 	const { readFileSync } = await import("node:fs");

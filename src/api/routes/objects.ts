@@ -22,7 +22,7 @@ import {
 	functionView,
 	nodeView,
 	pathViews,
-	policyView,
+	policyViews,
 	tenantView,
 } from "../views.js";
 
@@ -115,11 +115,10 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 		{ ...everyone, schema: { response: responses(PolicyList) } },
 		async (request) => {
 			const tenant = confinedTo(request);
-			const known = paths();
-			const items = [...reconciler.intent.policies.values()]
-				.filter(({ spec }) => tenant === undefined || spec.tenant === tenant)
-				.map((document) => policyView(known, document));
-			return { items };
+			const visible = [...reconciler.intent.policies.values()].filter(
+				({ spec }) => tenant === undefined || spec.tenant === tenant,
+			);
+			return { items: policyViews(paths(), visible) };
 		},
 	);
 	app.get(
@@ -134,7 +133,9 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 			const document = reconciler.intent.policies.get(name);
 			const isHidden = tenant !== undefined && document?.spec.tenant !== tenant;
 			if (!document || isHidden) throw missing("policy", name);
-			return policyView(await pathsCounted(), document);
+			const [view] = policyViews(await pathsCounted(), [document]);
+			if (!view) throw missing("policy", name);
+			return view;
 		},
 	);
 
@@ -144,7 +145,7 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 		async (request) => {
 			const tenant = confinedTo(request);
 			return {
-				items: paths().filter(
+				items: (await pathsCounted()).filter(
 					(path) => (tenant ?? path.tenant) === path.tenant,
 				),
 			};

@@ -2,6 +2,7 @@
  * The store in one SQLite file: write-ahead log, every commit synced before it
  * is acknowledged, so that neither a killed process nor a power cut loses one.
  */
+import { closeSync, openSync } from "node:fs";
 import Database from "libsql";
 import { assemble, type Engine, type Entry, type Store } from "./store.js";
 
@@ -88,6 +89,8 @@ export function sqliteStore(path: string, now?: () => number): Store {
 
 function open(path: string): Database.Database {
 	try {
+		// SQLite gives its log the mode of the file: the owner's only.
+		closeSync(openSync(path, "a", 0o600));
 		const db = new Database(path);
 		db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
 		db.exec("PRAGMA journal_mode = WAL");

@@ -3,13 +3,22 @@
  * real programs as a user would; exit status 0 only if all holds.
  * `--keep` leaves it running; `--end RUN` ends one that was kept.
  */
-import type { FunctionView, NodeView, PathView } from "../src/api/schemas.js";
+import type {
+	EventView,
+	FunctionView,
+	NodeView,
+	PathView,
+} from "../src/api/schemas.js";
+import { layerOf } from "../src/wire/decode.js";
+import { describe } from "../src/wire/describe.js";
 import { changeUnderLoad, EXAMPLE, showFirewall } from "./demo/changes.js";
 import { driveFlows, showFlows, startServers } from "./demo/flows.js";
 import { Report } from "./demo/report.js";
 import { Installation } from "./installation.js";
 import { buildLab, destroyRun, type Lab } from "./lab.js";
 import { mobileEdge, mobileEdgeAddresses } from "./topologies/mobile-edge.js";
+import { startCapture } from "./traffic/capture.js";
+import { ping } from "./traffic/ping.js";
 
 const NODES = ["edge1", "edge2"];
 
@@ -26,6 +35,7 @@ async function demo(report: Report, keep: boolean): Promise<void> {
 		await startServers(lab);
 		showFlows(report, await driveFlows(lab, installation));
 		await look(report, installation);
+		await showWire(report, lab);
 		report.stage("The firewall decides");
 		await showFirewall(report, lab, installation);
 		report.stage("The chain changes under load");
@@ -54,21 +64,31 @@ async function install(report: Report, lab: Lab): Promise<Installation> {
 	});
 	await installation.startController();
 	report.command(["chainmail", "controller"], installation.log("controller"));
+	await Promise.all(
+		NODES.map(async (node) => {
+			await installation.invite(node);
+			await installation.startAgent(node);
+		}),
+	);
 	for (const node of NODES) {
-		await installation.invite(node);
-		report.command(["chainmail", "token", "join", node, ">", `${node}.token`]);
-		await installation.startAgent(node);
-		report.command([
-			"chainmail",
-			"agent",
-			"--node",
-			node,
-			"--controller",
-			installation.url,
-			"--join-token-file",
-			`${node}.token`,
-		]);
+		const token = `${node}.token`;
+		const { url } = installation;
+		report.command(["chainmail", "token", "join", node, ">", token]);
+		report.command(
+			`chainmail agent --node ${node} --controller ${url} --join-token-file ${token}`.split(
+				" ",
+			),
+		);
 	}
+	const events = await installation.until<EventView[]>(
+		"both agents are connected",
+		["get", "events"],
+		(all) =>
+			NODES.every((node) =>
+				all.some((event) => event.kind === "connected" && event.node === node),
+			),
+	);
+	report.check(events.length > 0, "both agents joined and are connected");
 	return installation;
 }
 
@@ -119,6 +139,23 @@ async function look(report: Report, installation: Installation): Promise<void> {
 	const [path] = await installation.json<PathView[]>(["get", "paths"]);
 	if (path !== undefined)
 		await show(report, installation, ["describe", "path", String(path.spi)]);
+}
+
+/** What the router between the nodes sees of one ping. */
+async function showWire(report: Report, lab: Lab): Promise<void> {
+	const capture = await startCapture(lab.host("router"), "e1", "udp port 4790");
+	await ping(lab.host("user"), mobileEdgeAddresses.server, { count: 1 });
+	const packets = await capture.stop();
+	report.command(
+		["tcpdump", "-i", "e1", "udp", "port", "4790"],
+		packets.map(describe).join("\n"),
+	);
+	const chained = packets.filter((packet) => layerOf(packet, "nsh"));
+	report.check(
+		chained.length >= 2 && chained.length === packets.length,
+		"between the nodes the ping travels in NSH over VXLAN-GPE, both ways",
+		`${chained.length} of ${packets.length} packets`,
+	);
 }
 
 async function show(

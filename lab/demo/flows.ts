@@ -1,5 +1,5 @@
 /** Drives one kind of traffic after the other and tells which hops it met. */
-import type { PathView } from "../../src/api/schemas.js";
+import type { HopView, PathView } from "../../src/api/schemas.js";
 import { hopName } from "../../src/cli/columns.js";
 import { type Column, table } from "../../src/cli/table.js";
 import type { Installation } from "../installation.js";
@@ -19,7 +19,11 @@ export interface DrivenFlow {
 }
 
 interface HopDelta {
+	readonly spi: number;
+	readonly reverseSpi: number;
 	readonly direction: PathView["direction"];
+	readonly kind: HopView["kind"];
+	/** Name of the instance, or what else it does. */
 	readonly hop: string;
 	readonly node: string;
 	readonly packets: number;
@@ -85,14 +89,7 @@ export async function driveFlows(
 			good: false,
 		}));
 		const after = await hopCounts(installation);
-		flows.push({
-			name,
-			...driven,
-			hops: after.map((hop, i) => ({
-				...hop,
-				packets: hop.packets - (before[i]?.packets ?? 0),
-			})),
-		});
+		flows.push({ name, ...driven, hops: usedHops(before, after) });
 	}
 	return flows;
 }
@@ -113,11 +110,12 @@ export function showFlows(report: Report, flows: readonly DrivenFlow[]): void {
 	];
 	const rows = flows.flatMap((flow) =>
 		(["forward", "reverse"] as const).map((direction, i) => ({
-			flow: i === 0 ? flow.name : "",
-			result: i === 0 ? flow.result : "",
+			// A space: an empty cell would be shown as absent.
+			flow: i === 0 ? flow.name : " ",
+			result: i === 0 ? flow.result : " ",
 			way: direction === "forward" ? "to server" : "to user",
 			hops: flow.hops
-				.filter((hop) => hop.direction === direction)
+				.filter((hop) => hop.direction === direction && hop.kind !== "node")
 				.map(({ hop, node, packets }) => `${hop}@${node} +${packets}`)
 				.join(" > "),
 		})),
@@ -130,20 +128,40 @@ export function showFlows(report: Report, flows: readonly DrivenFlow[]): void {
 			hops.length > 0 && idle.length === 0,
 			`${name}: every hop's counters rose, both ways`,
 			hops.length === 0
-				? "there is no path"
+				? "it met no path"
 				: `not at ${idle.map(({ hop, node, direction }) => `${hop}@${node} (${direction})`).join(", ")}`,
 		);
 	}
+}
+
+/** New packets of the hops of every path that was used, in both directions. */
+function usedHops(
+	before: readonly HopDelta[],
+	after: readonly HopDelta[],
+): HopDelta[] {
+	const deltas = after.map((hop, i) => ({
+		...hop,
+		packets: hop.packets - (before[i]?.packets ?? 0),
+	}));
+	const used = new Set(
+		deltas
+			.filter(({ packets }) => packets > 0)
+			.flatMap(({ spi, reverseSpi }) => [spi, reverseSpi]),
+	);
+	return deltas.filter(({ spi }) => used.has(spi));
 }
 
 async function hopCounts(installation: Installation): Promise<HopDelta[]> {
 	const paths = await installation.json<PathView[]>(["get", "paths"]);
 	return paths
 		.filter(({ state }) => state === "active")
-		.flatMap(({ direction, hops }) =>
+		.flatMap(({ spi, reverseSpi, direction, hops }) =>
 			hops.map((hop) => ({
+				spi,
+				reverseSpi,
 				direction,
-				hop: hopName(hop),
+				kind: hop.kind,
+				hop: hop.instance ?? hopName(hop),
 				node: hop.node,
 				packets: hop.packets ?? 0,
 			})),

@@ -7,8 +7,7 @@ import type {
 	PathView,
 	PolicyView,
 } from "../api/schemas.js";
-import type { Client } from "./client.js";
-import { absent, named, nounOf } from "./kinds.js";
+import { named, nounOf } from "./kinds.js";
 import { show, yamlOf } from "./output.js";
 import { formatOf, look, type Services, withClient } from "./session.js";
 import { table } from "./table.js";
@@ -35,28 +34,14 @@ Examples:
 			async (word: string, name: string, _: unknown, command: Command) => {
 				const noun = nounOf(word, named);
 				await withClient(command, async (client) => {
-					const view =
-						noun === "paths"
-							? await findPath(client, name)
-							: await client.get<DocumentView>(
-									`/v1/${noun}/${encodeURIComponent(name)}`,
-								);
+					const view = await client.get<Described>(
+						`/v1/${noun}/${encodeURIComponent(name)}`,
+					);
 					const text = await describe(services, view);
 					await show(services.terminal, formatOf(command), view, () => text);
 				});
 			},
 		);
-}
-
-async function findPath(client: Client, spi: string): Promise<PathView> {
-	const { items } = await client.get<{ items: PathView[] }>("/v1/paths");
-	const found = items.find((path) => String(path.spi) === spi);
-	if (found !== undefined) return found;
-	throw absent(
-		"paths",
-		spi,
-		items.map((path) => String(path.spi)),
-	);
 }
 
 async function describe(services: Services, view: Described): Promise<string> {

@@ -6,7 +6,6 @@ import type {
 	FlowView,
 	FunctionView,
 	NodeView,
-	PathView,
 	PolicyView,
 	TenantView,
 } from "../api/schemas.js";
@@ -213,7 +212,8 @@ async function list(
 			return listed(found, columns.policies, found);
 		}
 		case "paths": {
-			const all = ofTenant(await items<PathView>(), (path) => path.tenant);
+			const { countedPaths } = await import("./paths.js");
+			const all = ofTenant(await countedPaths(client), (path) => path.tenant);
 			const found = only(all, noun, name, ({ spi }) => String(spi));
 			return listed(found, columns.paths, found);
 		}

@@ -1,0 +1,232 @@
+/** The CLI against a running controller: what users see of it, and exit codes. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { ApplyResponse, NodeView, PathView } from "../api/schemas.js";
+import {
+	documents,
+	startTestController,
+	type TestController,
+} from "./testing/network.js";
+
+const CHAINMAIL = fileURLToPath(
+	new URL("../../../bin/chainmail", import.meta.url),
+);
+
+let controller: TestController;
+let directory: string;
+
+before(async () => {
+	controller = await startTestController();
+	await controller.agent("edge1");
+	await controller.agent("edge2");
+	directory = mkdtempSync(join(tmpdir(), "chainmail-cli-"));
+	writeFileSync(join(directory, "network.yaml"), yaml(documents));
+});
+after(async () => {
+	await controller.close();
+	rmSync(directory, { recursive: true });
+});
+
+/** JSON is YAML. */
+const yaml = (all: readonly unknown[]): string =>
+	all
+		.map((document) => `---\n${JSON.stringify(document, undefined, 2)}\n`)
+		.join("");
+
+interface Outcome {
+	readonly status: number;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+function chainmail(
+	argv: readonly string[],
+	{ input = "", config = join(controller.dataDir, "admin.json") } = {},
+): Promise<Outcome> {
+	return new Promise((resolve) => {
+		const child = execFile(
+			CHAINMAIL,
+			argv,
+			{ env: { ...process.env, CHAINMAIL_CONFIG: config }, timeout: 30_000 },
+			(error, stdout, stderr) =>
+				resolve({
+					status: error === null ? 0 : Number(error.code ?? -1),
+					stdout,
+					stderr,
+				}),
+		);
+		child.stdin?.end(input);
+	});
+}
+
+async function json<T>(argv: readonly string[]): Promise<T> {
+	const { status, stdout, stderr } = await chainmail([...argv, "-o", "json"]);
+	assert.equal(status, 0, stderr);
+	return JSON.parse(stdout) as T;
+}
+
+test("cli: a dry run changes nothing, apply does, again changes nothing", async () => {
+	const file = join(directory, "network.yaml");
+	const dry = await chainmail(["apply", "-f", file, "--dry-run"]);
+	assert.equal(dry.status, 0, dry.stderr);
+	assert.match(dry.stdout, /created\n[\s\S]*dry run: nothing has changed/);
+	assert.deepEqual(await json(["get", "tenants"]), []);
+	const applied = await chainmail(["apply", "-f", file, "--wait"]);
+	assert.equal(applied.status, 0, applied.stderr);
+	assert.match(applied.stdout, /^tenant\/\S+ created$/m);
+	const again = await json<ApplyResponse>(["apply", "-f", directory]);
+	assert.ok(again.changes.every(({ action }) => action === "unchanged"));
+});
+
+test("cli: a problem only the controller sees stands at its place in the file", async () => {
+	const text = [
+		"kind: Policy",
+		"name: wrong",
+		"spec:",
+		"  tenant: blue",
+		"  rule: match(dport=80) >> fierwall",
+		"",
+	].join("\n");
+	const { status, stderr } = await chainmail(["apply", "-f", "-"], {
+		input: text,
+	});
+	assert.equal(status, 1);
+	assert.match(stderr, /^<stdin>:5:28: error: .*fierwall/m);
+	const [, excerpt = "", caret = ""] = stderr.split("\n");
+	assert.equal(caret.indexOf("^"), excerpt.indexOf("fierwall"));
+	assert.match(stderr, /did you mean `firewall`/);
+	assert.match(stderr, /nothing has changed/);
+	const missing = await chainmail(["get", "policy", "wrong"]);
+	assert.equal(missing.status, 4);
+});
+
+test("cli: lists and descriptions in all forms", async () => {
+	const nodes = await json<NodeView[]>(["get", "nodes"]);
+	assert.deepEqual(
+		nodes.map(({ name, status }) => [name, status.connected]),
+		[
+			["edge1", true],
+			["edge2", true],
+		],
+	);
+	const table = await chainmail(["get", "nodes"]);
+	assert.match(table.stdout, /^NODE +STATE/);
+	assert.match(table.stdout, /^edge1 +ready/m);
+	assert.doesNotMatch(table.stdout, /\[/, "no colour in a pipe");
+	const one = await json<NodeView>(["get", "node", "edge2"]);
+	assert.equal(one.name, "edge2");
+	const [path] = await json<PathView[]>(["get", "paths"]);
+	assert.ok(path);
+	for (const [argv, pattern] of [
+		[["describe", "path", String(path.spi)], /Path \d+ .*\n.*MTU/],
+		[["describe", "node", "edge1"], /connected: yes/],
+		[["describe", "function", "firewall"], /attach: routed/],
+		[["describe", "tenant", "blue"], /subnets:/],
+		[["get", "functions", "--output", "yaml"], /^- kind: Function/],
+		[["get", "counters"], /no counters|NODE/],
+		[["get", "flows", "--proto", "tcp"], /no flows|NODE/],
+		[["get", "events", "--limit", "5"], /^TIME/],
+		[["get", "policies"], /RULE/],
+	] as const) {
+		const { status, stdout, stderr } = await chainmail(argv);
+		assert.equal(status, 0, `${argv.join(" ")}: ${stderr}`);
+		assert.match(stdout, pattern, argv.join(" "));
+	}
+});
+
+test("cli: a missing name tells what there is", async () => {
+	const { status, stderr } = await chainmail(["get", "node", "edge3"]);
+	assert.equal(status, 4);
+	assert.match(stderr, /node `edge3`: not found \(known: edge1, edge2\)/);
+	const described = await chainmail(["describe", "path", "999"]);
+	assert.equal(described.status, 4, described.stderr);
+});
+
+test("cli: trace says the way and the reason of each step", async () => {
+	const packet =
+		"--tenant blue --src 10.0.1.5 --dst 198.51.100.9 --proto tcp --dport 443";
+	const { status, stdout, stderr } = await chainmail([
+		"trace",
+		...packet.split(" "),
+	]);
+	assert.equal(status, 0, stderr);
+	assert.match(stdout, /^ 1 {2}edge1/m);
+	assert.match(stdout, /The packet /);
+	const wrong = await chainmail([
+		"trace",
+		...packet.replace("10.0.1.5", "10.0.1.555").split(" "),
+	]);
+	assert.equal(wrong.status, 1);
+	assert.match(wrong.stderr, /10\.0\.1\.555/);
+});
+
+test("cli: a token is shown once, works, and stops working when revoked", async () => {
+	const made = await chainmail(["token", "create", "ci", "--role", "operator"]);
+	assert.equal(made.status, 0, made.stderr);
+	const token = made.stdout.trim();
+	const config = join(directory, "ci.json");
+	const admin = await import("node:fs").then(({ readFileSync }) =>
+		JSON.parse(readFileSync(join(controller.dataDir, "admin.json"), "utf8")),
+	);
+	writeFileSync(config, JSON.stringify({ ...admin, token }), { mode: 0o600 });
+	assert.equal((await chainmail(["get", "nodes"], { config })).status, 0);
+	const forbidden = await chainmail(["token", "list"], { config });
+	assert.equal(forbidden.status, 1);
+	const tokens = await json<{ id: string; name: string }[]>(["token", "list"]);
+	const mine = tokens.find(({ name }) => name === "ci");
+	assert.ok(mine);
+	assert.equal((await chainmail(["token", "revoke", mine.id])).status, 0);
+	const refused = await chainmail(["get", "nodes"], { config });
+	assert.equal(refused.status, 3);
+	assert.match(refused.stderr, /token/);
+	rmSync(config);
+});
+
+test("cli: events are followed as they happen", async () => {
+	const child = execFile(CHAINMAIL, ["get", "events", "--watch"], {
+		env: {
+			...process.env,
+			CHAINMAIL_CONFIG: join(controller.dataDir, "admin.json"),
+		},
+	});
+	try {
+		const seen = new Promise<string>((resolve) => {
+			let text = "";
+			child.stdout?.on("data", (data: string) => {
+				text += data;
+				if (text.includes("watched-token")) resolve(text);
+			});
+		});
+		// The stream may start after the first: make some until one is seen.
+		let made = 0;
+		const timer = setInterval(() => {
+			made++;
+			void controller.admin.newToken({
+				name: `watched-token-${made}`,
+				role: "operator",
+			});
+		}, 100);
+		const text = await seen;
+		clearInterval(timer);
+		assert.match(text, /^\d{4}-\d\d-\d\dT\S+ {2}token {2}/m);
+	} finally {
+		child.kill();
+	}
+});
+
+test("cli: what is still in use is not deleted; a policy is", async () => {
+	const inUse = await chainmail(["delete", "function", "firewall"]);
+	assert.equal(inUse.status, 1);
+	const [policy] = await json<{ name: string }[]>(["get", "policies"]);
+	assert.ok(policy);
+	const gone = await chainmail(["delete", "policy", policy.name]);
+	assert.equal(gone.status, 0, gone.stderr);
+	assert.match(gone.stdout, new RegExp(`policy/${policy.name} deleted`));
+	const twice = await chainmail(["delete", "policy", policy.name]);
+	assert.equal(twice.status, 4);
+});

@@ -32,7 +32,7 @@ async function demo(report: Report, keep: boolean): Promise<void> {
 		const installation = await install(report, lab);
 		await applyExample(report, installation);
 		report.stage("Traffic through the chain");
-		await startServers(lab);
+		await startServers(lab, installation.directory);
 		showFlows(report, await driveFlows(lab, installation));
 		await look(report, installation);
 		await showWire(report, lab);

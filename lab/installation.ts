@@ -4,7 +4,6 @@
  */
 import {
 	closeSync,
-	mkdirSync,
 	mkdtempSync,
 	openSync,
 	readFileSync,
@@ -176,27 +175,15 @@ export class Installation {
 		ready: RegExp,
 		argv: readonly string[],
 	): Promise<LabProcess> {
-		mkdirSync(this.directory, { recursive: true, mode: 0o700 });
-		const file = join(this.directory, `${name}.log`);
-		const before = openLog(file);
-		const program = this.#options.lab
+		const program = await this.#options.lab
 			.host(host)
-			.startDetached([CHAINMAIL, ...argv], file);
+			.startDetached(
+				[CHAINMAIL, ...argv],
+				join(this.directory, `${name}.log`),
+				ready,
+				START_MS,
+			);
 		this.#programs.set(name, program);
-		const deadline = Date.now() + START_MS;
-		while (!ready.test(this.log(name).slice(before))) {
-			if (!program.running || Date.now() > deadline)
-				throw new Error(
-					`${name}: ${program.running ? `not ready after ${START_MS / 1000} s` : "ended"}: ${this.log(name).slice(before).trim()}`,
-				);
-			await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-		}
 		return program;
 	}
-}
-
-/** Length of a log that a restarted program goes on writing. */
-function openLog(file: string): number {
-	closeSync(openSync(file, "a", 0o600));
-	return readFileSync(file, "utf8").length;
 }

@@ -1,5 +1,5 @@
 /** A lab: network namespaces as hosts, built from a topology, always removed. */
-import { openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import {
 	LabProcess,
 	must,
@@ -17,6 +17,9 @@ import {
 	writeRecord,
 } from "./runs.js";
 import { planTopology, type Topology } from "./topology.js";
+
+/** A file tells nobody that it grew. */
+const LOG_POLL_MS = 20;
 
 const alive = new Set<Lab>();
 let watching = false;
@@ -167,19 +170,35 @@ export class Host {
 		return this.lab.track(new LabProcess(this.#inside(argv), options));
 	}
 
-	/** Starts a program that may outlive this process, with its output in a file. */
-	startDetached(
+	/**
+	 * Starts a program that may outlive this process, with its output appended
+	 * to a file; resolves once what it writes there matches `ready`.
+	 */
+	async startDetached(
 		argv: readonly string[],
 		logFile: string,
-		options: Pick<RunOptions, "env" | "cwd"> = {},
-	): LabProcess {
-		return this.lab.track(
+		ready: RegExp,
+		timeoutMs = 15_000,
+	): Promise<LabProcess> {
+		const log = openSync(logFile, "a", 0o600);
+		const before = readFileSync(logFile).length;
+		const program = this.lab.track(
 			new LabProcess([...this.lab.enter(this.name), ...argv], {
-				...options,
 				detached: true,
-				log: openSync(logFile, "a", 0o600),
+				log,
 			}),
 		);
+		closeSync(log);
+		const said = () => readFileSync(logFile).subarray(before).toString();
+		const deadline = Date.now() + timeoutMs;
+		while (!ready.test(said())) {
+			if (!program.running || Date.now() > deadline)
+				throw new Error(
+					`${argv.join(" ")}: ${program.running ? `not ready after ${timeoutMs / 1000} s` : "ended"}: ${said().trim()}`,
+				);
+			await new Promise((resolve) => setTimeout(resolve, LOG_POLL_MS));
+		}
+		return program;
 	}
 
 	#inside(argv: readonly string[]): string[] {

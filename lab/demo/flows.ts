@@ -1,13 +1,15 @@
 /** Drives one kind of traffic after the other and tells which hops it met. */
+import { join } from "node:path";
 import type { HopView, PathView } from "../../src/api/schemas.js";
 import { hopName } from "../../src/cli/columns.js";
 import { type Column, table } from "../../src/cli/table.js";
 import type { Installation } from "../installation.js";
 import type { Lab } from "../lab.js";
 import { mobileEdgeAddresses as at } from "../topologies/mobile-edge.js";
-import { curl, startHttpServer } from "../traffic/http.js";
-import { iperf, startIperfServer } from "../traffic/iperf.js";
+import { curl } from "../traffic/http.js";
+import { iperf } from "../traffic/iperf.js";
 import { ping } from "../traffic/ping.js";
+import { programCommand } from "../traffic/program.js";
 import { bitRate, type Report } from "./report.js";
 
 export interface DrivenFlow {
@@ -34,13 +36,23 @@ interface Driven {
 	readonly good: boolean;
 }
 
-/** Servers the demo talks to; they run until the lab ends. */
-export async function startServers(lab: Lab): Promise<void> {
+/** Servers the demo talks to; they run as long as the lab, also a kept one. */
+export async function startServers(lab: Lab, directory: string): Promise<void> {
 	const server = lab.host("server");
+	const http = (address: string, port: number) =>
+		server.startDetached(
+			programCommand("http-server", { address, port }),
+			join(directory, `http-${port}.log`),
+			/listening/,
+		);
 	await Promise.all([
-		startIperfServer(server),
-		startHttpServer(server, "::", 80),
-		startHttpServer(server, at.server, 8080),
+		server.startDetached(
+			["iperf3", "-s", "--forceflush"],
+			join(directory, "iperf3.log"),
+			/Server listening/,
+		),
+		http("::", 80),
+		http(at.server, 8080),
 	]);
 }
 

@@ -9,8 +9,13 @@ export function startProgram(
 	name: string,
 	options: unknown,
 ): LabProcess {
+	return host.start(programCommand(name, options));
+}
+
+/** The command line of such a program. */
+export function programCommand(name: string, options: unknown): string[] {
 	const path = fileURLToPath(new URL(`programs/${name}.js`, import.meta.url));
-	return host.start([process.execPath, path, JSON.stringify(options)]);
+	return [process.execPath, path, JSON.stringify(options)];
 }
 
 /** The last line of a program's output, as JSON. */

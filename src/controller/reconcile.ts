@@ -13,6 +13,7 @@ import type { EventLog } from "./events.js";
 import { Fault, type Problem } from "./fault.js";
 import { loadIntent } from "./intent-store.js";
 import { type Plan, planIntent, transition } from "./planning.js";
+import { retire } from "./retire.js";
 import type { Store, Write } from "./store/store.js";
 
 export type Phase = "idle" | "make" | "switch" | "drain" | "break" | "rollback";
@@ -58,19 +59,18 @@ export interface Reconciler {
 	close(): Promise<void>;
 }
 
-/** In the store while a change is on its way to the nodes. */
-interface Pending {
-	readonly writes: readonly Write[];
-	readonly memory: Memory;
-	readonly message: string;
-	readonly who: string;
-	readonly tenant?: string;
-}
-
 /** In the store: what the plan in force was made from, beside the intent. */
 interface Planned {
 	readonly memory: Memory;
 	readonly down: readonly string[];
+}
+
+/** In the store while a change is on its way to the nodes. */
+interface Pending extends Planned {
+	readonly writes: readonly Write[];
+	readonly message: string;
+	readonly who: string;
+	readonly tenant?: string;
 }
 
 const PENDING = "change";
@@ -89,7 +89,7 @@ export async function openReconciler(
 	const planned = (await store.get(PLANNED))?.value as Planned | undefined;
 	let memory = planned?.memory ?? NO_MEMORY;
 	const down = new Set(planned?.down);
-	let downInForce = new Set(down);
+	let downInForce: readonly string[] = [...down];
 	let phase: Phase = "idle";
 	let lastError: string | undefined;
 	let closing = false;
@@ -133,14 +133,14 @@ export async function openReconciler(
 		});
 	}
 
-	const plan = (next: Intent, from = memory): Plan =>
-		planIntent(planner, next, from, down, delivery.desired);
+	const plan = (next: Intent, from: Memory, without: Iterable<string>): Plan =>
+		planIntent(planner, next, from, new Set(without), delivery.desired);
 
 	/** Drains what is old, then takes it away. */
 	async function settle(): Promise<void> {
 		// Made true again below: a plan that fails must not be tried for ever.
 		unsettled = false;
-		const target = plan(intent);
+		const target = plan(intent, memory, downInForce);
 		const steps = transition(delivery.desired, target.states);
 		await step("make", steps.make, []);
 		await step("switch", steps.switch, []);
@@ -170,12 +170,11 @@ export async function openReconciler(
 		before: States,
 		failed: Plan,
 	): Promise<never> {
-		// Numbers the failed plan gave must rest like any others that were used.
-		memory = { ...failed.memory, attached: memory.attached };
+		memory = retire(memory, failed.memory);
 		const event = log.draft({ kind: "abort", message: cause.message });
 		const writes: Write[] = [
 			{ key: PENDING, value: undefined },
-			{ key: PLANNED, value: { memory, down: [...downInForce] } },
+			{ key: PLANNED, value: { memory, down: downInForce } },
 			event.write,
 		];
 		await step("rollback", before, writes);
@@ -186,13 +185,18 @@ export async function openReconciler(
 
 	/** Make and switch; commits the intent when all connected nodes have switched. */
 	async function rollOut(
-		next: Intent,
-		target: Plan,
-		pending: Pending,
+		wanted: Revision,
+		from: Memory,
+		without: readonly string[],
 		timeoutMs: number,
 	): Promise<Applied> {
+		const { intent: next, writes, message, who, tenant } = wanted;
+		const target = plan(next, from, without);
 		const before = new Map(delivery.desired);
 		const steps = transition(before, target.states);
+		const inForce: Planned = { memory: target.memory, down: without };
+		const said = { message, who, ...(tenant !== undefined && { tenant }) };
+		const pending: Pending = { ...inForce, writes, ...said };
 		const record = { key: PENDING, value: pending };
 		unsettled = true;
 		const made = await step("make", steps.make, [record], timeoutMs);
@@ -204,12 +208,9 @@ export async function openReconciler(
 		const fault = faultOf(switched);
 		if (fault) return abort(fault, steps.make, target);
 
-		const { message, who, tenant } = pending;
-		const happening = { kind: "change", message, who };
-		const event = log.draft(tenant ? { ...happening, tenant } : happening);
-		const inForce: Planned = { memory: target.memory, down: [...down] };
+		const event = log.draft({ kind: "change", ...said });
 		await store.transact([
-			...pending.writes,
+			...writes,
 			{ key: PENDING, value: undefined },
 			{ key: PLANNED, value: inForce },
 			event.write,
@@ -217,8 +218,7 @@ export async function openReconciler(
 		event.publish();
 		lastError = undefined;
 		intent = next;
-		memory = target.memory;
-		downInForce = new Set(inForce.down);
+		({ memory, down: downInForce } = inForce);
 		return {
 			revision: switched.revision,
 			pending: switched.missing,
@@ -231,15 +231,14 @@ export async function openReconciler(
 		healthQueued = true;
 		background("replan", async () => {
 			healthQueued = false;
-			const target = plan(intent);
 			const names = [...down].sort().join(", ") || "none";
-			const pending: Pending = {
+			const wanted = {
+				intent,
 				writes: [],
-				memory: target.memory,
 				message: `replanned; instances down: ${names}`,
 				who: "controller",
 			};
-			await rollOut(intent, target, pending, BACKGROUND_TIMEOUT_MS);
+			await rollOut(wanted, memory, [...down], BACKGROUND_TIMEOUT_MS);
 		});
 	}
 
@@ -249,9 +248,12 @@ export async function openReconciler(
 			await delivery.present(joined.filter((n) => delivery.desired.has(n)));
 			const pending = (await store.get(PENDING))?.value as Pending | undefined;
 			if (!pending) return settle();
-			const next = await loadIntent(store, pending.writes);
-			const target = plan(next, pending.memory);
-			await rollOut(next, target, pending, BACKGROUND_TIMEOUT_MS);
+			const wanted = {
+				...pending,
+				intent: await loadIntent(store, pending.writes),
+			};
+			const { memory: from, down: without } = pending;
+			await rollOut(wanted, from, without, BACKGROUND_TIMEOUT_MS);
 		});
 	}
 
@@ -273,12 +275,9 @@ export async function openReconciler(
 				if (!revision) {
 					return { revision: delivery.revision, pending: [], warnings: [] };
 				}
-				const { intent: next, ...facts } = revision;
-				const target = plan(next);
-				const pending: Pending = { ...facts, memory: target.memory };
-				return rollOut(next, target, pending, timeoutMs);
+				return rollOut(revision, memory, [...down], timeoutMs);
 			}),
-		check: (next) => plan(next).warnings,
+		check: (next) => plan(next, memory, down).warnings,
 		health(instance, isDown) {
 			if (down.has(instance) === isDown) return;
 			if (isDown) down.add(instance);

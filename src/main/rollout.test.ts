@@ -125,25 +125,56 @@ for (const [phase, n] of [
 	["switch", 2],
 ] as const) {
 	test(`rollout: a refusal at ${phase} takes everything back`, () =>
-		network(async ({ admin }, edge1, edge2) => {
+		network(async (controller, edge1, edge2) => {
+			const { admin } = controller;
 			await admin.apply(documents);
-			const before = edge1.running;
+			const before = edge1.running?.paths.map((path) => path.spi) ?? [];
 			onState(edge2, n, { refuse: "disk is full" });
 			const { status, body } = await admin.apply([longer]);
 			assert.equal(status, 409);
 			assert.equal(body.error.code, "node_refused");
 			assert.match(body.error.message, /edge2.*disk is full/);
-
 			await edge1.until(
 				() =>
 					chosenLength(edge1.running, "web") === 1 &&
-					edge1.running?.paths.length === before?.paths.length,
+					edge1.running?.paths.length === before.length,
 			);
+			const tried = edge1.states
+				.flatMap((state) => state.paths)
+				.filter((path) => !before.includes(path.spi))
+				.map((path) => path.spi);
+			assert.ok(tried.length > 0);
+			const generations = (states: readonly (NodeState | undefined)[]) =>
+				states.flatMap((s) => s?.ruleSets.map((set) => set.generation) ?? []);
+			assert.equal(
+				Math.max(...generations([edge1.running])) >=
+					Math.max(...generations(edge1.states)),
+				true,
+				"flows that the failed rules judged are judged again",
+			);
+
+			await controller.restart();
+			for (const agent of [edge1, edge2]) {
+				await agent.until(() => !agent.isConnected);
+				await agent.connect(admin.url);
+			}
 			const web = await admin.get("/v1/policies/web");
 			assert.doesNotMatch(web.body.spec.rule, /ids/, "intent is what it was");
-			const fixed = await admin.apply([longer]);
-			assert.equal(fixed.status, 200, "and the next try works");
+			const other = policy(
+				"web",
+				"acme",
+				"match(proto=tcp) >> ids -> firewall",
+			);
+			const kept = edge1.running?.paths.map((path) => path.spi);
+			assert.deepEqual(kept, before, "the old chain kept its numbers");
+			const next = await admin.apply([other]);
+			assert.equal(next.status, 200, JSON.stringify(next.body));
 			assert.equal(chosenLength(edge1.running, "web"), 2);
+			const spis = edge1.running?.paths.map((path) => path.spi) ?? [];
+			assert.ok(
+				!spis.some((spi) => tried.includes(spi)),
+				"numbers of the failed try rest",
+			);
 		}));
 
 	test(`rollout: a node that leaves at ${phase} holds nobody up and gets the newest state`, () =>

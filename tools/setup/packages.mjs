@@ -109,6 +109,18 @@ export const packages = [
 		for: ["test"],
 	},
 	{
+		name: "ethtool",
+		why: "switches offloads off for the independent NSH peer",
+		finds: ["ethtool"],
+		for: ["test", "bench"],
+	},
+	{
+		name: "kmod",
+		why: "tells which kernel modules there are (modinfo)",
+		finds: ["modinfo"],
+		for: ["demo", "test", "bench"],
+	},
+	{
 		name: "openvswitch-switch",
 		why: "independent NSH peer",
 		finds: ["ovs-vswitchd"],

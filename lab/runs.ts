@@ -6,6 +6,7 @@ import {
 	mkdirSync,
 	readdirSync,
 	readFileSync,
+	renameSync,
 	rmSync,
 	writeFileSync,
 } from "node:fs";
@@ -44,7 +45,10 @@ export function namespacePrefix(run: string): string {
 /** Written before anything is built, so that no crash can hide a run. */
 export function writeRecord(record: RunRecord): void {
 	mkdirSync(RUNS, { recursive: true, mode: 0o700 });
-	writeFileSync(recordPath(record.run), JSON.stringify(record));
+	/* Others list the runs meanwhile: they see the old record or the new one. */
+	const next = join(RUNS, `${record.run}.new`);
+	writeFileSync(next, JSON.stringify(record));
+	renameSync(next, recordPath(record.run));
 }
 
 export function readRecord(run: string): RunRecord | undefined {

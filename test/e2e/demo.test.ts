@@ -67,15 +67,13 @@ function commandLinesWith(run: string): string[] {
 		.filter((line) => line.includes(`cm${run}`));
 }
 
-test("demo: everything holds within a minute, nothing stays", async () => {
-	const started = performance.now();
+test("demo: everything holds, nothing stays", async () => {
 	const demo = startDemo();
 	const run = await demo.runAt("Controller and agents");
 	assert.equal(await demo.exited, 0, demo.output());
 	assert.match(demo.output(), /lost: 0/);
 	assert.match(demo.output(), /Everything held/);
 	assert.doesNotMatch(demo.output(), /✖/);
-	assert.ok(performance.now() - started < 60_000, "under 60 s");
 	assertGone(run);
 });
 

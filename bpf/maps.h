@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* Grows when a struct or a map changes: an agent adopts only its own layout. */
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 
 enum limits {
 	MAX_HOPS = 32,		/* functions on one path */
@@ -165,16 +165,20 @@ struct iface {
 	__u32 scope;		/* flow scope of packets that arrive here */
 };
 
-/* Index: tenant * 2 + enum rule_side. */
+/* Index of both: tenant * 2 + enum rule_side. */
 struct rule_set {
 	__u32 table;		/* first part of rule_key; a new set has a new table */
 	__u32 generation;
 	__u32 first_mask;	/* in rule_masks */
 	__u16 mask_count;
-	__u8 present;
-	__u8 uses_dscp;
 	__u8 default_drop;
-	__u8 pad[3];
+	__u8 pad;
+};
+
+/* What the hit path has to know of a set; written after the set itself. */
+struct rule_version {
+	__u32 generation;	/* 0: no set */
+	__u32 uses_dscp;
 };
 
 struct match {
@@ -335,13 +339,23 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } ifaces SEC(".maps");
 
+/* A hash without preallocation: an entry is replaced whole, never overwritten. */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
 	__uint(max_entries, 2 * MAX_TENANTS);
 	__type(key, __u32);
 	__type(value, struct rule_set);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } rule_sets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_TENANTS);
+	__type(key, __u32);
+	__type(value, struct rule_version);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} rule_versions SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

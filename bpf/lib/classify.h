@@ -55,13 +55,24 @@ INLINE __u32 owner_of(__u32 scope, const struct addr *a, void *trie)
 	return owner ? *owner : 0;
 }
 
+INLINE __u32 set_index(__u32 tenant, bool access)
+{
+	return tenant * 2 + (access ? SIDE_ACCESS : SIDE_EXIT);
+}
+
 /* Rules that judge a tenant's packets where this one arrived, if there are any. */
 INLINE struct rule_set *rules_of(__u32 tenant, bool access)
 {
-	__u32 index = tenant * 2 + (access ? SIDE_ACCESS : SIDE_EXIT);
-	struct rule_set *set = bpf_map_lookup_elem(&rule_sets, &index);
+	__u32 index = set_index(tenant, access);
 
-	return set && set->present ? set : 0;
+	return bpf_map_lookup_elem(&rule_sets, &index);
+}
+
+INLINE struct rule_version *version_of(__u32 tenant, bool access)
+{
+	__u32 index = set_index(tenant, access);
+
+	return bpf_map_lookup_elem(&rule_versions, &index);
 }
 
 /* Replies to a flow that passes unchained must not meet a default of drop. */
@@ -140,25 +151,41 @@ COLD int classify_miss(struct __sk_buff *skb, struct packet *p, const struct ifa
 }
 
 /* A learned flow has generation 0: it lives as long as its path. */
-INLINE bool flow_is_current(const struct flow *f, const struct rule_set *set)
+INLINE bool flow_is_current(const struct flow *f, const struct rule_version *now)
 {
-	if (f->generation && (!set || f->generation != set->generation))
+	if (f->generation && (!now || f->generation != now->generation))
 		return false;
 	return f->spi == SPI_PASS || f->spi == SPI_DROP || find_path(f->spi);
+}
+
+/* A flow learned at an exit does not know the DSCP of what comes back. */
+INLINE struct flow *find_learned(struct packet *p)
+{
+	__u8 dscp = p->key.t.dscp;
+	struct flow *f;
+
+	p->key.t.dscp = 0;
+	f = bpf_map_lookup_elem(&flows, &p->key);
+	if (f && !f->generation)
+		return f;
+	p->key.t.dscp = dscp;
+	return 0;
 }
 
 INLINE int classify(struct __sk_buff *skb, struct packet *p, const struct iface *iface, __u32 *spi)
 {
 	bool access = iface->role == ROLE_ACCESS;
-	struct rule_set *set = access ? rules_of(iface->tenant, true) : 0;
+	struct rule_version *now = access ? version_of(iface->tenant, true) : 0;
 	struct flow *f;
 
-	if (set && set->uses_dscp)
+	if (now && now->uses_dscp)
 		p->key.t.dscp = p->dscp;
 	f = bpf_map_lookup_elem(&flows, &p->key);
+	if (!f && p->key.t.dscp)
+		f = find_learned(p);
 	if (f && !access && f->generation)
-		set = rules_of(f->tenant, false);
-	if (!f || !flow_is_current(f, set))
+		now = version_of(f->tenant, false);
+	if (!f || !flow_is_current(f, now))
 		return classify_miss(skb, p, iface, spi);
 	flow_touch(skb, f);
 	flow_follow(skb, p, f);

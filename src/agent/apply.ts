@@ -4,6 +4,7 @@
  * together: a thousand tenants are one write, not a thousand.
  */
 import { type InstanceName, instanceKey } from "../functions/names.js";
+import { waitForPrograms } from "../kernel/grace.js";
 import { ifindexOf } from "../kernel/netns.js";
 import { applyStep } from "../plan/apply.js";
 import type { Step } from "../plan/diff.js";
@@ -54,7 +55,7 @@ export class Applier {
 		this.#instances = instances;
 		this.#around = around;
 		this.paths = new PathTables(plane.maps);
-		this.#rules = new RuleTables(plane.maps);
+		this.#rules = new RuleTables(plane.maps, waitForPrograms);
 		const ensure: Part = (steps, next) => this.#ensureInstances(steps, next);
 		const shrink: Part = (steps, next) => this.#shrinkInstances(steps, next);
 		const paths: Part = (steps, next) => this.#putPaths(steps, next);
@@ -74,7 +75,7 @@ export class Applier {
 			"path-deactivate": paths,
 			"path-remove": (steps, next) => this.#removePaths(steps, next),
 			"ruleset-replace": (steps, next) => this.#putRules(steps, next),
-			"ruleset-remove": (steps) => this.#removeRules(steps),
+			"ruleset-remove": (steps, next) => this.#removeRules(steps, next),
 			"interface-set": (_, next) => this.#addInterfaces(next),
 			"interface-remove": (_, next) => this.bindInterfaces(next),
 			"revision-set": (_, next) => this.#sweep(next),
@@ -148,8 +149,6 @@ export class Applier {
 	#addTenants(next: NodeState): void {
 		const { maps } = this.#plane;
 		add(maps.subnets, network.subnetEntries(next));
-		/* Depends on the interfaces, too, which come later. */
-		add(maps.owners, network.ownerEntries(this.#desired));
 		for (const set of next.ruleSets)
 			this.#rules.setDefault(
 				ruleSetIndex(set.tenantId, set.side),
@@ -250,11 +249,14 @@ export class Applier {
 	}
 
 	#putRules(steps: readonly Step[], next: NodeState): void {
+		const { owners } = this.#plane.maps;
 		for (const { ruleSet } of steps as Of<"ruleset-replace">[])
 			this.#rules.put(ruleSet, dropsByDefault(next, ruleSet.tenantId));
+		add(owners, network.ownerEntries(next));
 	}
 
-	#removeRules(steps: readonly Step[]): void {
+	#removeRules(steps: readonly Step[], next: NodeState): void {
+		prune(this.#plane.maps.owners, network.ownerEntries(next));
 		for (const { tenantId, side } of steps as Of<"ruleset-remove">[])
 			this.#rules.remove(ruleSetIndex(tenantId, side));
 	}

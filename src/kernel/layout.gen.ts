@@ -9,7 +9,7 @@ import {
 	writeU64,
 } from "./codec.js";
 
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 export const TUPLE_ORIGIN = 1;
 export const SCOPE_SHARED = 0;
 export const underlayScope = (spi: number): number => (0x40000000 | spi) >>> 0;
@@ -556,28 +556,24 @@ export const iface: Codec<Iface> = {
 export const encodeIface = (value: Iface): Buffer => encode(iface, value);
 export const decodeIface = iface.decode;
 
-/** struct rule_set, 20 bytes. */
+/** struct rule_set, 16 bytes. */
 export interface RuleSet {
 	readonly table: number;
 	readonly generation: number;
 	readonly firstMask: number;
 	readonly maskCount: number;
-	readonly present: number;
-	readonly usesDscp: number;
 	readonly defaultDrop: number;
 }
 
 export const ruleSet: Codec<RuleSet> = {
-	size: 20,
+	size: 16,
 	write(value, buffer, offset) {
-		buffer.fill(0, offset, offset + 20);
+		buffer.fill(0, offset, offset + 16);
 		buffer.writeUInt32LE(value.table, offset);
 		buffer.writeUInt32LE(value.generation, offset + 4);
 		buffer.writeUInt32LE(value.firstMask, offset + 8);
 		buffer.writeUInt16LE(value.maskCount, offset + 12);
-		buffer.writeUInt8(value.present, offset + 14);
-		buffer.writeUInt8(value.usesDscp, offset + 15);
-		buffer.writeUInt8(value.defaultDrop, offset + 16);
+		buffer.writeUInt8(value.defaultDrop, offset + 14);
 	},
 	decode(buffer, offset = 0) {
 		return {
@@ -585,15 +581,37 @@ export const ruleSet: Codec<RuleSet> = {
 			generation: buffer.readUInt32LE(offset + 4),
 			firstMask: buffer.readUInt32LE(offset + 8),
 			maskCount: buffer.readUInt16LE(offset + 12),
-			present: buffer.readUInt8(offset + 14),
-			usesDscp: buffer.readUInt8(offset + 15),
-			defaultDrop: buffer.readUInt8(offset + 16),
+			defaultDrop: buffer.readUInt8(offset + 14),
 		};
 	},
 };
 
 export const encodeRuleSet = (value: RuleSet): Buffer => encode(ruleSet, value);
 export const decodeRuleSet = ruleSet.decode;
+
+/** struct rule_version, 8 bytes. */
+export interface RuleVersion {
+	readonly generation: number;
+	readonly usesDscp: number;
+}
+
+export const ruleVersion: Codec<RuleVersion> = {
+	size: 8,
+	write(value, buffer, offset) {
+		buffer.writeUInt32LE(value.generation, offset);
+		buffer.writeUInt32LE(value.usesDscp, offset + 4);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			generation: buffer.readUInt32LE(offset),
+			usesDscp: buffer.readUInt32LE(offset + 4),
+		};
+	},
+};
+
+export const encodeRuleVersion = (value: RuleVersion): Buffer =>
+	encode(ruleVersion, value);
+export const decodeRuleVersion = ruleVersion.decode;
 
 /** struct match, 40 bytes. */
 export interface Match {
@@ -1058,11 +1076,18 @@ export const MAPS = {
 	} satisfies MapDefinition<IfaceKey, Iface>,
 	ruleSets: {
 		name: "rule_sets",
-		type: "array",
+		type: "hash",
 		maxEntries: 8192,
 		key: u32,
 		value: ruleSet,
 	} satisfies MapDefinition<number, RuleSet>,
+	ruleVersions: {
+		name: "rule_versions",
+		type: "array",
+		maxEntries: 8192,
+		key: u32,
+		value: ruleVersion,
+	} satisfies MapDefinition<number, RuleVersion>,
 	ruleMasks: {
 		name: "rule_masks",
 		type: "array",

@@ -26,6 +26,7 @@ import {
 	type TestResult,
 	testRun,
 } from "../../src/kernel/bpf.js";
+import { waitForPrograms } from "../../src/kernel/grace.js";
 import type { NodeState } from "../../src/plan/state.js";
 import { root } from "../../tools/root.js";
 
@@ -82,6 +83,7 @@ export class World {
 			frags: map(MAPS.frags),
 			ifaces: map(MAPS.ifaces),
 			ruleSets: map(MAPS.ruleSets),
+			ruleVersions: map(MAPS.ruleVersions),
 			ruleMasks: map(MAPS.ruleMasks),
 			rules: map(MAPS.rules),
 			groups: map(MAPS.groups),
@@ -144,7 +146,7 @@ export class World {
 		const paths = new PathTables(maps);
 		for (const path of state.paths)
 			paths.put(path, policies.get(path.policy) ?? 0, attachments);
-		const rules = new RuleTables(maps);
+		const rules = new RuleTables(maps, waitForPrograms);
 		for (const set of state.ruleSets) {
 			const tenant = state.tenants.find((one) => one.id === set.tenantId);
 			rules.put(set, tenant?.default === "drop");

@@ -166,6 +166,7 @@ const blueRules = [
 	rule(40, [tcpTo(21)], SPI.translated),
 	rule(30, [proto(1), proto(58)], SPI.local),
 	rule(20, [tcpTo(9)], "pass"),
+	rule(10, [{ ...tcpTo(7), dscp: 46, dscpMask: 0x3f }], "drop"),
 ];
 
 export const node: NodeState = {
@@ -205,14 +206,16 @@ export const node: NodeState = {
 		],
 	})),
 	paths,
+	/* Both tenants judge what arrives at the shared exit: neither owns 10.0.1/24. */
 	ruleSets: [
 		{ tenantId: BLUE, side: "access", generation: 7, rules: blueRules },
 		{
 			tenantId: BLUE,
 			side: "exit",
 			generation: 3,
-			rules: [rule(60, [tcpTo(25)], "drop")],
+			rules: [rule(60, [tcpTo(25)], "drop"), rule(50, [tcpTo(23)], SPI.local)],
 		},
+		{ tenantId: GREEN, side: "exit", generation: 4, rules: [] },
 		{
 			tenantId: GREEN,
 			side: "access",
@@ -236,6 +239,8 @@ export const network = [
 	"addr add 10.0.1.1/24 dev ap",
 	`neigh add 203.0.113.10 lladdr ${NEIGHBOUR.server} dev net nud permanent`,
 	`neigh add 2001:db8:203::10 lladdr ${NEIGHBOUR.server} dev net nud permanent`,
+	"addr add 2001:db8:1::1/64 dev ap nodad",
+	`neigh add 2001:db8:1::10 lladdr ${NEIGHBOUR.user} dev ap nud permanent`,
 	`neigh add 192.0.2.2 lladdr ${NEIGHBOUR.router} dev up nud permanent`,
 	"route add 192.0.2.4/30 via 192.0.2.2 dev up",
 ];

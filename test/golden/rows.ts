@@ -60,6 +60,8 @@ const delivered = access(f.fromUser(f.up4, f.syn(80)));
 const passed = port("p1o", f.fromFunction("p1o", f.up4, f.syn(80)));
 const ttl63 = ipv4({ src: f.USER, dst: f.SERVER, ttl: 63 });
 const ttl63down = ipv4({ src: f.SERVER, dst: f.USER, ttl: 63 });
+const expedited = ipv4({ src: f.USER, dst: f.SERVER, dscp: 46 });
+const expedited6 = ipv6({ src: f.USER6, dst: f.SERVER6, dscp: 46 });
 const dns = udp({ sport: 40000, dport: 53 });
 
 const classifier: Row[] = [
@@ -279,6 +281,27 @@ const classifier: Row[] = [
 		...access(f.fromUser(f.up4, f.syn(443, 1000))),
 		verdict: "redirect",
 		out: f.toFunction("p1i", f.up4, f.syn(443, 1000)),
+	},
+	{
+		title: "a rule of a DSCP",
+		...access(f.fromUser(expedited, f.syn(7))),
+		verdict: "drop",
+		drop: "policy",
+	},
+	{
+		title: "the same without it is nobody's",
+		...access(f.fromUser(f.up4, f.syn(7))),
+		verdict: "pass",
+	},
+	{
+		title: "a user's reply walks back whatever its DSCP",
+		after: [
+			exit(f.fromServer(f.down6, f.syn(23))),
+			port("p1o", f.fromFunction("p1o", f.down6, f.syn(23))),
+		],
+		...access(f.fromUser(expedited6, f.answer(23))),
+		verdict: "redirect",
+		out: f.toFunction("p1o", expedited6, f.answer(23)),
 	},
 ];
 

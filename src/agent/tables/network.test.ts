@@ -23,14 +23,16 @@ test("prefixes count the scope and, for IPv4, the mapped part", () => {
 	);
 });
 
-test("a prefix of two tenants at a shared exit is nobody's, an own exit owns nothing there", () => {
+test("only tenants with rules for what arrives own prefixes, a disputed one is nobody's", () => {
+	const judged = (tenantId: number) =>
+		({ tenantId, side: "exit", generation: 1, rules: [] }) as const;
 	const state = {
 		tenants: [
 			tenant(1, "10.0.0.0/8", "10.1.0.0/16"),
 			tenant(2, "10.0.0.0/8"),
 			tenant(3, "10.3.0.0/16"),
 		],
-		interfaces: [{ name: "x", vlan: 0, role: "exit", tenantId: 3 }] as const,
+		ruleSets: [judged(1), judged(2), { ...judged(3), side: "access" as const }],
 	};
 	assert.deepEqual(
 		ownerEntries(state).map(([, owner]) => owner),

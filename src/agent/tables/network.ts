@@ -59,21 +59,21 @@ export function subnetEntries(state: Part<"tenants">): [LpmKey, number][] {
 }
 
 /**
- * (0, prefix) → tenant: whose a destination is at a shared exit. A tenant with
- * an exit of its own here is not reached that way; a prefix that two others
- * share belongs to nobody.
+ * (0, prefix) → tenant: whose a destination is at a shared exit. Only tenants
+ * with rules for what arrives here: the planner sees to it that no two of them
+ * overlap, and where two do all the same, the prefix belongs to nobody.
  */
 export function ownerEntries(
-	state: Part<"tenants" | "interfaces">,
+	state: Part<"tenants" | "ruleSets">,
 ): [LpmKey, number][] {
-	const ownExit = new Set(
-		state.interfaces
-			.filter((one) => one.role === "exit")
-			.map((one) => one.tenantId),
+	const judged = new Set(
+		state.ruleSets
+			.filter(({ side }) => side === "exit")
+			.map(({ tenantId }) => tenantId),
 	);
 	const owners = new Map<string, [LpmKey, number]>();
 	for (const tenant of state.tenants) {
-		if (ownExit.has(tenant.id)) continue;
+		if (!judged.has(tenant.id)) continue;
 		for (const prefix of tenant.subnets) {
 			const key = lpmOf(0, prefix);
 			const rival = owners.get(textOf(key));

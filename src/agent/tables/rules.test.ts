@@ -6,6 +6,7 @@ import type {
 	RuleKey,
 	RuleMask,
 	RuleSet,
+	RuleVersion,
 } from "../../kernel/layout.gen.js";
 import type { MaskedKey } from "../../model/packet.js";
 import type { RuleState } from "../../plan/state.js";
@@ -62,11 +63,15 @@ function maps() {
 	return {
 		log,
 		ruleSets: new MemoryTable<number, RuleSet>("sets", log),
+		ruleVersions: new MemoryTable<number, RuleVersion>("versions", log),
 		ruleMasks: new MemoryTable<number, RuleMask>("masks", log),
 		rules: new MemoryTable<RuleKey, Rule>("rules", log),
 		groups: new MemoryTable<number, Group>("groups", log),
 	};
 }
+
+const open = (m: ReturnType<typeof maps>) =>
+	new RuleTables(m, () => m.log.push("quiesce"));
 
 const set = (generation: number, ...rules: RuleState[]) =>
 	({ tenantId: 3, side: "access", generation, rules }) as const;
@@ -92,7 +97,7 @@ test("masks come best rank first, equal keys keep the highest rank alone", () =>
 
 test("a new set is complete before the switch, the old one goes after it", () => {
 	const m = maps();
-	const tables = new RuleTables(m);
+	const tables = open(m);
 	tables.put(set(1, rule(1, [port(80)], chain(7, 8))), false);
 	const first = m.ruleSets.get(INDEX);
 	m.log.length = 0;
@@ -103,6 +108,8 @@ test("a new set is complete before the switch, the old one goes after it", () =>
 		"set masks",
 		"set rules",
 		"set sets",
+		"set versions",
+		"quiesce",
 		"delete rules",
 	]);
 	const second = m.ruleSets.get(INDEX);
@@ -114,7 +121,7 @@ test("a new set is complete before the switch, the old one goes after it", () =>
 
 test("one path needs no group, a chain without paths drops", () => {
 	const m = maps();
-	const tables = new RuleTables(m);
+	const tables = open(m);
 	tables.put(
 		set(
 			1,
@@ -135,12 +142,12 @@ test("one path needs no group, a chain without paths drops", () => {
 
 test("a restart keeps what is in force, sweeps leftovers and gives out nothing twice", () => {
 	const m = maps();
-	new RuleTables(m).put(set(1, rule(1, [port(80)], chain(7, 8))), false);
+	open(m).put(set(1, rule(1, [port(80)], chain(7, 8))), false);
 	const placed = m.ruleSets.get(INDEX);
 	const [kept] = m.rules.entries();
 	assert.ok(placed && kept);
 	m.rules.set({ ...kept[0], table: 77 }, kept[1]);
-	const next = new RuleTables(m);
+	const next = open(m);
 	assert.equal(m.rules.size, 1, "the leftover is gone");
 	assert.deepEqual(next.present(), [INDEX]);
 	next.put({ ...set(1, rule(1, [port(80)], chain(7, 9))), tenantId: 4 }, false);
@@ -152,7 +159,8 @@ test("a restart keeps what is in force, sweeps leftovers and gives out nothing t
 		2,
 	);
 	next.remove(INDEX);
-	assert.equal(m.ruleSets.get(INDEX)?.present, 0);
+	assert.equal(m.ruleSets.get(INDEX), undefined);
+	assert.equal(m.ruleVersions.get(INDEX)?.generation, 0);
 	assert.equal(m.rules.size, 1);
 });
 
@@ -164,7 +172,7 @@ test("too many masks are refused before anything is written", () => {
 		sportMask: i + 1,
 	}));
 	assert.throws(
-		() => new RuleTables(m).put(set(1, rule(1, keys, PASS)), false),
+		() => open(m).put(set(1, rule(1, keys, PASS)), false),
 		/129 different masks/,
 	);
 	assert.deepEqual(m.log, []);

@@ -19,6 +19,7 @@ import type { Table } from "./sync.js";
 
 export interface RuleMaps {
 	readonly ruleSets: Table<number, layout.RuleSet>;
+	readonly ruleVersions: Table<number, layout.RuleVersion>;
 	readonly ruleMasks: Table<number, layout.RuleMask> & {
 		readonly capacity: number;
 	};
@@ -34,17 +35,9 @@ interface Placed {
 	readonly groups: readonly number[];
 }
 
-const ABSENT: layout.RuleSet = {
-	table: 0,
-	generation: 0,
-	firstMask: 0,
-	maskCount: 0,
-	present: 0,
-	usesDscp: 0,
-	defaultDrop: 0,
-};
+const NO_SET: layout.RuleVersion = { generation: 0, usesDscp: 0 };
 
-/** Index in the map rule_sets. */
+/** Index in the maps rule_sets and rule_versions. */
 export function ruleSetIndex(
 	tenantId: number,
 	side: RuleSetState["side"],
@@ -92,14 +85,19 @@ export function masksOf(rules: readonly RuleState[]): {
 
 export class RuleTables {
 	readonly #maps: RuleMaps;
+	readonly #quiesce: () => void;
 	readonly #masks: Ranges;
 	readonly #groups: Ranges;
 	readonly #placed = new Map<number, Placed>();
 	#lastTable = 0;
 
-	/** Reads what a former run left: its sets stay in force, its leftovers go. */
-	constructor(maps: RuleMaps) {
+	/**
+	 * Reads what a former run left: its sets stay in force, its leftovers go.
+	 * `quiesce` returns once no program can still be reading a replaced set.
+	 */
+	constructor(maps: RuleMaps, quiesce: () => void) {
 		this.#maps = maps;
+		this.#quiesce = quiesce;
 		this.#masks = new Ranges("rule_masks", maps.ruleMasks.capacity);
 		/* Group 0 is what a rule with one path says. */
 		this.#groups = new Ranges("groups", maps.groups.capacity, 1);
@@ -133,19 +131,15 @@ export class RuleTables {
 			masks.map(({ mask, maxRank }, i) => [firstMask + i, { mask, maxRank }]),
 		);
 		this.#maps.rules.setBatch(entries);
-		this.#maps.ruleSets.set(index, {
+		const value: layout.RuleSet = {
 			table,
 			generation: set.generation,
 			firstMask,
 			maskCount: masks.length,
-			present: 1,
-			usesDscp: set.rules.some((rule) =>
-				rule.keys.some((key) => key.dscpMask !== 0),
-			)
-				? 1
-				: 0,
 			defaultDrop: defaultDrop ? 1 : 0,
-		});
+		};
+		this.#maps.ruleSets.set(index, value);
+		this.#announce(index, value);
 		this.#placed.set(index, {
 			table,
 			firstMask,
@@ -159,13 +153,14 @@ export class RuleTables {
 	setDefault(index: number, drop: boolean): void {
 		const set = this.#maps.ruleSets.get(index);
 		const defaultDrop = drop ? 1 : 0;
-		if (!set?.present || set.defaultDrop === defaultDrop) return;
+		if (!set || set.defaultDrop === defaultDrop) return;
 		this.#maps.ruleSets.set(index, { ...set, defaultDrop });
 	}
 
 	remove(index: number): void {
 		const old = this.#placed.get(index);
-		this.#maps.ruleSets.set(index, ABSENT);
+		this.#maps.ruleSets.delete(index);
+		this.#maps.ruleVersions.set(index, NO_SET);
 		this.#placed.delete(index);
 		if (old) this.#release(old);
 	}
@@ -185,7 +180,20 @@ export class RuleTables {
 		};
 	}
 
+	/** Known flows are judged anew from here on, all by this set. */
+	#announce(index: number, set: layout.RuleSet): void {
+		const masks = Array.from({ length: set.maskCount }, (_, i) =>
+			this.#maps.ruleMasks.get(set.firstMask + i),
+		);
+		this.#maps.ruleVersions.set(index, {
+			generation: set.generation,
+			usesDscp: masks.some((one) => one?.mask.dscp) ? 1 : 0,
+		});
+	}
+
+	/** A packet in the middle of its search must still find every old rule. */
 	#release(old: Placed): void {
+		this.#quiesce();
 		this.#maps.rules.deleteBatch(old.keys);
 		this.#masks.free(old.firstMask);
 		for (const group of old.groups) this.#groups.free(group);
@@ -202,8 +210,7 @@ export class RuleTables {
 			}
 		>();
 		for (const [index, set] of this.#maps.ruleSets.entries())
-			if (set.present)
-				byTable.set(set.table, { index, set, keys: [], groups: new Set() });
+			byTable.set(set.table, { index, set, keys: [], groups: new Set() });
 		const orphans: RuleKey[] = [];
 		for (const [key, rule] of this.#maps.rules.entries()) {
 			this.#lastTable = Math.max(this.#lastTable, key.table);
@@ -220,6 +227,7 @@ export class RuleTables {
 			this.#lastTable = Math.max(this.#lastTable, set.table);
 			this.#masks.take(set.firstMask, Math.max(1, set.maskCount));
 			for (const group of groups) this.#groups.take(group, 1);
+			this.#announce(index, set);
 			this.#placed.set(index, {
 				table: set.table,
 				firstMask: set.firstMask,

@@ -55,17 +55,8 @@ export function planIntent(
 /** The stages from what nodes have to the plan; throws Fault invariant_violated. */
 export function transition(sent: States, next: States): Transition {
 	const made = stages(sent, next);
-	const known = new Set(
-		[...sent.values()].flatMap((state) => state.paths.map((path) => path.spi)),
-	);
 	// Chains are not compared here: paths of earlier intents may still drain.
-	// New paths are judged with the whole plan: at make no rule leads to them
-	// yet, and the users' interfaces they end at may come with the switch.
-	refuse(
-		checkTransition(sent, made).filter(
-			({ spi }) => spi === undefined || known.has(spi),
-		),
-	);
+	refuse(checkTransition(sent, made));
 	return made;
 }
 

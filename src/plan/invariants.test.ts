@@ -333,3 +333,39 @@ test("a stage that takes a path away is told", () => {
 		JSON.stringify(found),
 	);
 });
+
+test("the first plan and the last are changes like others", () => {
+	const nothing: States = new Map();
+	const first = transition(nothing, states);
+	assert.deepEqual(checkTransition(nothing, first, chains), []);
+	const none = plan(
+		{ ...intent, policies: new Map(), tenants: new Map(), nodes: new Map() },
+		plan(intent, NO_MEMORY).memory,
+	).plan.states;
+	const last = transition(states, none);
+	assert.deepEqual(checkTransition(states, last, chains), []);
+});
+
+test("a tenant's only access point moves to another node and away", () => {
+	const at = (...places: readonly string[]) =>
+		intentOf(
+			tenant("red"),
+			...["n1", "n2"].map((name, index) =>
+				node(name, index + 1, ...(places.includes(name) ? ["access:red"] : [])),
+			),
+			node("n3", 3, "exit"),
+			fn("fw", ["a@n1"]),
+			policy("p", "match(proto=tcp) >> fw"),
+		);
+	let { plan: made, memory } = plan(at("n1"), NO_MEMORY);
+	for (const places of [["n2"], [], ["n1"]]) {
+		const next = plan(at(...places), memory);
+		const stages = transition(made.states, next.plan.states);
+		assert.deepEqual(
+			checkTransition(made.states, stages, chainsOf(at("n1"))),
+			[],
+			`to ${places.join(" ") || "nowhere"}`,
+		);
+		({ plan: made, memory } = next);
+	}
+});

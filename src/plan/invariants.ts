@@ -10,7 +10,7 @@ import { checkIsolation } from "./isolation.js";
 import type { PathState, RuleSetState } from "./state.js";
 import { type Survey, surroundings, survey } from "./survey.js";
 import type { States, Transition } from "./transition.js";
-import { Network, type NodeIndex } from "./walk.js";
+import { chosenBy, Network, type NodeIndex } from "./walk.js";
 
 export type Invariant = 1 | 2 | 3 | 4 | 5 | 6;
 
@@ -206,7 +206,7 @@ function checkRules(
 		if (action.slots.length !== SLOTS && action.slots.length !== 1) {
 			findings.add(6, policy, { node }, `${action.slots.length} slots`);
 		}
-		for (const spi of new Set(action.slots)) {
+		for (const spi of chosenBy(action)) {
 			const at = { spi, hop: 0, node };
 			const path = paths.get(spi);
 			if (!path?.hops[0]) {

@@ -2,16 +2,17 @@
 import type { Findings, Surveyed } from "./invariants.js";
 import { overlaps, prefixRange, type Range } from "./prefix.js";
 import type { InstanceState } from "./state.js";
-import type { Network, NodeIndex } from "./walk.js";
+import { chosenBy, type Network, type NodeIndex } from "./walk.js";
 
 export function checkIsolation(
 	network: Network,
 	surveyed: Surveyed,
 	findings: Findings,
 ): void {
+	const taken = takenPaths(network);
 	for (const node of network.nodes.values()) {
 		checkPorts(node, findings);
-		checkExits(node, findings);
+		checkExits(node, taken, findings);
 	}
 	checkSharedExits(network, surveyed, findings);
 }
@@ -54,8 +55,33 @@ function checkPorts(node: NodeIndex, findings: Findings): void {
 	}
 }
 
-/** A path ends where its tenant has an interface, or a shared exit is. */
-function checkExits(node: NodeIndex, findings: Findings): void {
+/**
+ * Paths that rules lead new flows to, and their ways back. During a change there
+ * are others: one whose users' interface comes with the rules, one that drains
+ * after its interface went. The data plane lets neither out by another tenant's.
+ */
+function takenPaths(network: Network): Set<number> {
+	const taken = new Set<number>();
+	for (const { state, paths } of network.nodes.values()) {
+		for (const { action } of state.ruleSets.flatMap(({ rules }) => rules)) {
+			for (const spi of chosenBy(action)) {
+				taken.add(spi);
+				const back = paths.get(spi)?.reverseSpi;
+				if (back !== undefined) {
+					taken.add(back);
+				}
+			}
+		}
+	}
+	return taken;
+}
+
+/** A path that is taken ends where its tenant has an interface, or a shared exit is. */
+function checkExits(
+	node: NodeIndex,
+	taken: ReadonlySet<number>,
+	findings: Findings,
+): void {
 	const owners = new Set(
 		node.state.interfaces.flatMap(({ role, tenantId }) =>
 			role === "underlay" || (role === "access" && tenantId === 0)
@@ -64,7 +90,9 @@ function checkExits(node: NodeIndex, findings: Findings): void {
 		),
 	);
 	for (const path of node.paths.values()) {
-		const hop = path.hops.findIndex((entry) => entry?.kind === "exit");
+		const hop = taken.has(path.spi)
+			? path.hops.findIndex((entry) => entry?.kind === "exit")
+			: -1;
 		if (hop >= 0 && !owners.has(0) && !owners.has(path.tenantId)) {
 			findings.add(
 				4,
@@ -92,8 +120,7 @@ function checkSharedExits(
 				continue;
 			}
 			for (const { action, policy } of set.rules) {
-				const spis = action.kind === "chain" ? new Set(action.slots) : [];
-				for (const spi of spis) {
+				for (const spi of chosenBy(action)) {
 					const way = surveyed(spi).ways.get(node.state.node);
 					if (!way || way.rewritten) {
 						continue;

@@ -7,6 +7,7 @@ import {
 	type PathState,
 	type PeerState,
 	type PortState,
+	type RuleAction,
 	SI_START,
 } from "./state.js";
 
@@ -58,6 +59,19 @@ function indexOf(state: NodeState): NodeIndex {
 		),
 		peers: new Map(state.peers.map((peer) => [peer.nodeId, peer])),
 	};
+}
+
+const NONE: ReadonlySet<number> = new Set();
+const chosen = new WeakMap<RuleAction, ReadonlySet<number>>();
+
+/** Paths that a rule chooses from; remembered, as most rules outlive a replan. */
+export function chosenBy(action: RuleAction): ReadonlySet<number> {
+	if (action.kind !== "chain") {
+		return NONE;
+	}
+	const known = chosen.get(action) ?? new Set(action.slots);
+	chosen.set(action, known);
+	return known;
 }
 
 /** One decision of a forwarder. */

@@ -3,6 +3,7 @@
  * exit and proxy of functions, with NSH in VXLAN-GPE. An implementation that
  * shares no code with Chainmail, to test against.
  */
+import type { NshTlv } from "../src/wire/nsh.js";
 import type { Host } from "./lab.js";
 import { OpenVswitch } from "./ovs.js";
 
@@ -18,10 +19,30 @@ export interface Encapsulation extends PathPosition {
 	readonly to: string;
 	/** NSH time to live (default 63). */
 	readonly ttl?: number;
-	/** The four context words (default 0). */
-	readonly context?: readonly [number, number, number, number];
+	/** The O bit (2) and the unassigned one behind it (1); default 0. */
+	readonly flags?: number;
+	/** The four context words of MD type 1 (default 0). */
+	readonly context?: ContextWords;
+	/** Makes it MD type 2, with this metadata instead of context words. */
+	readonly tlvs?: readonly Tlv[];
 	/** Default 0. */
 	readonly vni?: number;
+}
+
+export type ContextWords = readonly [number, number, number, number];
+
+/** Metadata that a switch can write: 1 to 124 bytes. */
+export type Tlv = Pick<NshTlv, "class" | "type" | "value">;
+
+/** What the switch must read in a header, or it does not take it. */
+export interface Reading {
+	readonly flags?: number;
+	readonly ttl?: number;
+	readonly mdType?: 1 | 2;
+	/** NSH next protocol. */
+	readonly nextProtocol?: number;
+	/** Of MD type 1; undefined: any. */
+	readonly context?: readonly (number | undefined)[];
 }
 
 export interface OvsNodeOptions {
@@ -74,16 +95,24 @@ export class OvsNode {
 	}
 
 	/** Middle forwarder: the NSH passes on with its TTL one less. */
-	async forward(at: PathPosition, to: string): Promise<void> {
+	async forward(
+		at: PathPosition,
+		to: string,
+		reading: Reading = {},
+	): Promise<void> {
 		await this.#add(to, [
-			`${this.#arriving(at)} actions=dec_nsh_ttl,${this.#send(to)}`,
+			`${this.#arriving(at, reading)} actions=dec_nsh_ttl,${this.#send(to)}`,
 		]);
 	}
 
 	/** Exit, or the way to a function: the payload leaves as an Ethernet frame. */
-	async deliver(at: PathPosition, behind: Attachment): Promise<void> {
+	async deliver(
+		at: PathPosition,
+		behind: Attachment,
+		reading: Reading = {},
+	): Promise<void> {
 		await this.#add(undefined, [
-			`${this.#arriving(at)} actions=decap(),encap(ethernet),` +
+			`${this.#arriving(at, reading)} actions=decap(),encap(ethernet),` +
 				`set_field:${NODE_MAC}->eth_src,set_field:${behind.mac}->eth_dst,` +
 				`output:${behind.port}`,
 		]);
@@ -135,7 +164,8 @@ export class OvsNode {
 		const flows = await this.ovs.flows(CHAIN);
 		const spi = `nsh_spi=0x${at.spi.toString(16)},`;
 		return flows
-			.filter(({ flow }) => flow.includes(`${spi}nsh_si=${at.si} `))
+			.filter(({ flow }) => flow.includes(spi))
+			.filter(({ flow }) => new RegExp(`nsh_si=${at.si}[ ,]`).test(flow))
 			.reduce((sum, { packets }) => sum + packets, 0);
 	}
 
@@ -148,8 +178,20 @@ export class OvsNode {
 		await this.ovs.addFlows(CHAIN, flows);
 	}
 
-	#arriving({ spi, si }: PathPosition): string {
-		return `priority=10,in_port=${this.#tunnel},${NSH_PACKET},nsh_spi=${spi},nsh_si=${si}`;
+	#arriving({ spi, si }: PathPosition, reading: Reading = {}): string {
+		const fields = [
+			`priority=10,in_port=${this.#tunnel},${NSH_PACKET},nsh_spi=${spi},nsh_si=${si}`,
+		];
+		const also = (name: string, value: number | undefined) => {
+			if (value !== undefined) fields.push(`${name}=${value}`);
+		};
+		also("nsh_flags", reading.flags);
+		also("nsh_ttl", reading.ttl);
+		also("nsh_mdtype", reading.mdType);
+		also("nsh_np", reading.nextProtocol);
+		for (const [i, word] of (reading.context ?? []).entries())
+			also(`nsh_c${i + 1}`, word);
+		return fields.join(",");
 	}
 
 	#send(to: string): string {
@@ -157,16 +199,24 @@ export class OvsNode {
 		return `set_field:${to}->tun_dst,in_port`;
 	}
 
-	#write({ spi, si, to, ttl, context, vni }: Encapsulation): string {
-		const words = context ?? [0, 0, 0, 0];
+	#write(nsh: Encapsulation): string {
+		const words = nsh.context ?? [0, 0, 0, 0];
+		const tlvs = nsh.tlvs?.map(
+			(tlv) =>
+				`tlv(0x${tlv.class.toString(16)},${tlv.type},0x${Buffer.from(tlv.value).toString("hex")})`,
+		);
+		const kind = tlvs ? ["md_type=2", ...tlvs] : ["md_type=1"];
 		return [
-			"encap(nsh(md_type=1))",
-			`set_field:${spi}->nsh_spi`,
-			`set_field:${si}->nsh_si`,
-			`set_field:${ttl ?? 63}->nsh_ttl`,
-			...words.map((word, i) => `set_field:${word}->nsh_c${i + 1}`),
-			`set_field:${vni ?? 0}->tun_id`,
-			`set_field:${to}->tun_dst`,
+			`encap(nsh(${kind.join(",")}))`,
+			`set_field:${nsh.spi}->nsh_spi`,
+			`set_field:${nsh.si}->nsh_si`,
+			`set_field:${nsh.ttl ?? 63}->nsh_ttl`,
+			`set_field:${nsh.flags ?? 0}->nsh_flags`,
+			...(tlvs
+				? []
+				: words.map((word, i) => `set_field:${word}->nsh_c${i + 1}`)),
+			`set_field:${nsh.vni ?? 0}->tun_id`,
+			`set_field:${nsh.to}->tun_dst`,
 		].join(",");
 	}
 }

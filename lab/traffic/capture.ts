@@ -14,11 +14,16 @@ export interface Capture {
 	stop(): Promise<DecodedPacket[]>;
 }
 
-/** Captures from now on; `filter` is pcap's language, for example `udp port 4790`. */
+/**
+ * Captures from now on; `filter` is pcap's language, for example `udp port 4790`.
+ * `longest`: bytes of the longest frame where there are no super-packets; room
+ * for many more then, so that a burst is captured whole.
+ */
 export async function startCapture(
 	host: Host,
 	interfaceName: string,
 	filter = "",
+	{ longest }: { readonly longest?: number } = {},
 ): Promise<Capture> {
 	const file = join(
 		tmpdir(),
@@ -35,6 +40,7 @@ export async function startCapture(
 		interfaceName,
 		"-w",
 		file,
+		...(longest === undefined ? [] : ["-s", String(longest)]),
 		...(filter === "" ? [] : [filter]),
 	]);
 	await tcpdump.waitFor(/listening on/);

@@ -117,6 +117,12 @@ struct tuple {
 #define UNDERLAY_SCOPE(spi) (0x40000000u | (spi))
 #define PORT_SCOPE(id, side) (0x80000000u | ((__u32)(id) << 1) | (side))
 
+/*
+ * Mark of a packet inside a function: the port and side it came in by. What the
+ * function's kernel sends in answer reflects it and is routed back that way.
+ */
+#define PORT_MARK(id, side) (0x636d0000u | ((__u32)(id) << 1) | (side))
+
 struct flow_key {
 	__u32 scope;
 	struct tuple t;

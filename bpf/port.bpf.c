@@ -7,6 +7,9 @@
 #include "lib/classify.h"
 #include "lib/forward.h"
 
+/* First word of the addresses of routed functions' IPv6 links: fd63:6d::/64. */
+#define PORT_LINK6 0xfd63006d
+
 INLINE bool same_addr(const struct addr *a, const struct addr *b)
 {
 	return a->w[0] == b->w[0] && a->w[1] == b->w[1] && a->w[2] == b->w[2] && a->w[3] == b->w[3];
@@ -25,7 +28,7 @@ INLINE int take_probe(__u32 id)
 
 /*
  * A function may answer a packet instead of passing it on (a reset, an ICMP
- * error): the answer leaves by the side the packet came in, on the path back.
+ * error): the answer goes on from here on the path back, by whichever side it left.
  */
 COLD int find_answer(const struct port *port, const struct packet *p, struct place *at)
 {
@@ -38,6 +41,11 @@ COLD int find_answer(const struct port *port, const struct packet *p, struct pla
 	given.scope = PORT_SCOPE(port->id, port->side ^ 1);
 	tuple_reverse(&given.t, &p->key.t);
 	s = bpf_map_lookup_elem(&states, &given);
+	if (!s) {
+		/* Out of the other side: its rules set marks of their own, or it has one route. */
+		given.scope ^= 1;
+		s = bpf_map_lookup_elem(&states, &given);
+	}
 	path = s ? find_path(s->spi) : 0;
 	if (!path)
 		return DROP_PORT_UNBOUND;
@@ -65,6 +73,43 @@ INLINE int find_place(const struct port *port, struct packet *p, struct place *a
 		return 0;
 	}
 	return find_answer(port, p, at);
+}
+
+/*
+ * The kernel signs an ICMP error with the address of the link it leaves by, and
+ * those are alike on all nodes: the next function would take it for a packet of
+ * its own. As with "too big", it comes from the destination of what it quotes.
+ */
+COLD int sign_error(struct __sk_buff *skb, const struct packet *p)
+{
+	if (!p)
+		return DROP_RESOURCES;
+	if (p->family == 4) {
+		__u32 at = p->l3 + offsetof(struct iphdr, saddr);
+		__be32 from, to = p->key.t.src.w[3];
+
+		if (bpf_skb_load_bytes(skb, at, &from, sizeof(from)))
+			return DROP_TRUNCATED;
+		if (!v4_link_scope(from))
+			return 0;
+		if (bpf_l3_csum_replace(skb, p->l3 + offsetof(struct iphdr, check), from, to, sizeof(to)) ||
+		    bpf_skb_store_bytes(skb, at, &to, sizeof(to), 0))
+			return DROP_RESOURCES;
+	} else {
+		__u32 at = p->l3 + offsetof(struct ipv6hdr, saddr);
+		struct addr from, to = p->key.t.src;
+
+		if (bpf_skb_load_bytes(skb, at, &from, sizeof(from)))
+			return DROP_TRUNCATED;
+		if (from.w[0] != bpf_htonl(PORT_LINK6) || from.w[1])
+			return 0;
+		if (bpf_l4_csum_replace(skb, p->l4 + offsetof(struct icmp, check), 0,
+					bpf_csum_diff(from.w, sizeof(from), to.w, sizeof(to), 0),
+					BPF_F_PSEUDO_HDR) ||
+		    bpf_skb_store_bytes(skb, at, &to, sizeof(to), 0))
+			return DROP_RESOURCES;
+	}
+	return 0;
 }
 
 SEC("tc")
@@ -95,6 +140,11 @@ int port(struct __sk_buff *skb)
 	if (verdict)
 		return drop(skb, &p, verdict, 0);
 	count(&port_counters, port->id * 4 + port->side * 2 + 1, skb->len);
+	if (p.flags & PKT_ICMP_ERROR) {
+		verdict = sign_error(skb, &p);
+		if (verdict)
+			return drop(skb, &p, verdict, at.spi);
+	}
 	path = find_path(at.spi);
 	if (!path)
 		return drop(skb, &p, DROP_NO_PATH, at.spi);

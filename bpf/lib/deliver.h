@@ -41,8 +41,10 @@ INLINE int send_to_port(struct __sk_buff *skb, const struct packet *p, const str
 	if (set_ethernet(skb, hop->dmac, hop->smac, ethertype(p)))
 		return drop(skb, p, DROP_TRUNCATED, 0);
 	count(&port_counters, hop->port * 4 + (hop->side ^ 1) * 2, skb->len);
-	if (hop->flags & HOP_PEER)
+	if (hop->flags & HOP_PEER) {
+		skb->mark = PORT_MARK(hop->port, hop->side ^ 1);
 		return bpf_redirect_peer(hop->ifindex, 0);
+	}
 	return bpf_redirect(hop->ifindex, 0);
 }
 

@@ -45,6 +45,8 @@ export interface Route {
 export interface Rule {
 	readonly priority: number;
 	readonly iif?: string;
+	/** Hexadecimal. */
+	readonly fwmark?: string;
 	readonly src: string;
 	readonly srclen?: number;
 	readonly table?: string;
@@ -292,6 +294,7 @@ export interface RuleSpec {
 	readonly priority: number;
 	readonly table: number;
 	readonly iif?: string;
+	readonly mark?: number;
 	readonly from?: string;
 }
 
@@ -329,6 +332,7 @@ export async function ensureRules(
 			]);
 			const iif =
 				rule.iif === undefined ? [] : ["iif", interfaceName(rule.iif)];
+			const mark = rule.mark === undefined ? [] : ["fwmark", String(rule.mark)];
 			const from = ["from", rule.from ?? "all"];
 			return [
 				...old,
@@ -337,6 +341,7 @@ export async function ensureRules(
 					"add",
 					...from,
 					...iif,
+					...mark,
 					"priority",
 					String(rule.priority),
 					"table",
@@ -355,6 +360,8 @@ function sameRule(has: Rule, wants: RuleSpec): boolean {
 	return (
 		has.table === String(wants.table) &&
 		has.iif === wants.iif &&
+		(has.fwmark === undefined ? undefined : Number(has.fwmark)) ===
+			wants.mark &&
 		from === wanted
 	);
 }

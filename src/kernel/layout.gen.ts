@@ -15,6 +15,8 @@ export const SCOPE_SHARED = 0;
 export const underlayScope = (spi: number): number => (0x40000000 | spi) >>> 0;
 export const portScope = (id: number, side: number): number =>
 	(0x80000000 | (id << 1) | side) >>> 0;
+export const portMark = (id: number, side: number): number =>
+	(0x636d0000 | (id << 1) | side) >>> 0;
 
 /** enum limits. */
 export const Limits = {

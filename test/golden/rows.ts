@@ -14,47 +14,14 @@ import {
 	tcp,
 	udp,
 } from "../../src/wire/build.js";
-import type { ProgramName } from "../bpf/world.js";
 import { PROBE } from "../bpf/world.js";
+import { answers } from "./answers.js";
 import { expectIp, expectTooBig, expectTunnel } from "./expect.js";
 import * as f from "./frames.js";
 import { SPI } from "./node.js";
+import { access, exit, port, type Row, underlay } from "./row.js";
 
-export interface Step {
-	readonly program: ProgramName;
-	readonly on: f.Interface;
-	readonly frame: Buffer;
-}
-
-export interface Row extends Step {
-	readonly title: string;
-	/** Runs that must have happened before, for example the packet answered. */
-	readonly after?: readonly Step[];
-	readonly verdict: "pass" | "drop" | "redirect";
-	/** Reason of a drop; the row fails if any other counter moves. */
-	readonly drop?: string;
-	/** The frame as it leaves; only its first bytes where it is an ICMP error. */
-	readonly out?: Buffer;
-	/** Checked instead of `out` where parts of the frame are the program's choice. */
-	readonly check?: (out: Buffer) => void;
-}
-
-const access = (frame: Buffer): Step => ({
-	program: "access",
-	on: "ap",
-	frame,
-});
-const exit = (frame: Buffer): Step => ({ program: "access", on: "net", frame });
-const port = (on: f.Interface, frame: Buffer): Step => ({
-	program: "port",
-	on,
-	frame,
-});
-const underlay = (frame: Buffer): Step => ({
-	program: "underlay",
-	on: "up",
-	frame,
-});
+export type { Row, Step } from "./row.js";
 
 const delivered = access(f.fromUser(f.up4, f.syn(80)));
 const passed = port("p1o", f.fromFunction("p1o", f.up4, f.syn(80)));
@@ -796,4 +763,9 @@ const tunnels: Row[] = [
 	},
 ];
 
-export const rows: readonly Row[] = [...classifier, ...ports, ...tunnels];
+export const rows: readonly Row[] = [
+	...classifier,
+	...ports,
+	...answers,
+	...tunnels,
+];

@@ -3,6 +3,7 @@
  * routes and rules. Pure: names and ids in, commands out.
  */
 import type { IpCommand, RouteSpec, RuleSpec } from "../../kernel/ip.js";
+import { PortSide, portMark } from "../../kernel/layout.gen.js";
 import { hostEnd, linkAddresses, macOf, type Side } from "../names.js";
 
 /** A port with the names its interfaces have inside the function. */
@@ -51,13 +52,15 @@ export function quietUp(name: string, mtu: number): IpCommand {
 }
 
 const FIRST_TABLE = 1000;
+/** Of rules for answers, behind all that tableOf gives. */
+const FIRST_ANSWER = 12_000;
 
 /** Table, and priority of the rule, for packets from this side of a port. */
 export function tableOf(port: number, side: "inside" | "outside"): number {
 	return FIRST_TABLE + 2 * port + (side === "inside" ? 0 : 1);
 }
 
-/** Whether a rule of this priority can only be one of tableOf's. */
+/** Whether a rule of this priority can only be one of portRules. */
 export function isPortRule(priority: number): boolean {
 	return priority >= FIRST_TABLE && priority < 0x7000;
 }
@@ -88,7 +91,10 @@ export function portRoutes(port: Pair, family: 4 | 6): RouteSpec[] {
 	}));
 }
 
-/** What the function sends by itself, a resolver's query for example. */
+/**
+ * What the function sends by itself: a resolver's query, for example. What it
+ * answers to a packet goes by the rules for answers.
+ */
 export function ownRoute(port: Pair, family: 4 | 6): RouteSpec {
 	return gatewayRoute(port, "outside", family);
 }
@@ -106,10 +112,25 @@ function gatewayRoute(
 	};
 }
 
+/**
+ * A packet goes on to the other side; what the kernel answers to it (a reset, an
+ * ICMP error) carries its mark and goes back by the side it came in.
+ */
 export function portRules(port: Pair, family: 4 | 6): RuleSpec[] {
-	return SIDES.map((side) => {
+	return SIDES.flatMap((side) => {
 		const table = tableOf(port.id, side);
-		return { family, priority: table, table, iif: port[side] };
+		return [
+			{ family, priority: table, table, iif: port[side] },
+			{
+				family,
+				priority: FIRST_ANSWER + table - FIRST_TABLE,
+				table: tableOf(port.id, OPPOSITE[side]),
+				mark: portMark(
+					port.id,
+					PortSide[side === "inside" ? "INSIDE" : "OUTSIDE"],
+				),
+			},
+		];
 	});
 }
 
@@ -143,6 +164,8 @@ export function namespaceSettings(
 	const routed = attach === "routed";
 	const settings: Record<string, string> = {
 		"ipv4/ip_forward": routed ? "1" : "0",
+		"ipv4/fwmark_reflect": "1",
+		"ipv6/fwmark_reflect": "1",
 	};
 	for (const scope of ["all", "default"]) {
 		Object.assign(settings, {

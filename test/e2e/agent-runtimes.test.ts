@@ -239,6 +239,22 @@ describe("process runtime", () => {
 		assert.ok(!netnsExists(namespace()));
 	});
 
+	it("a program runs as long as its function has ports, and is no failure without", async () => {
+		const events: string[] = [];
+		const runtime = processRuntime(world, events);
+		const used = instance("bridged", { command: ["tcpdump", "-ni", "inside"] });
+		const name = { function: used.function, instance: used.instance };
+		const pids = () => netnsPids(namespaceName(world.prefix, "n", used));
+		for (const ports of [[], used.ports, [], used.ports]) {
+			await runtime.ensure({ ...used, ports });
+			assert.equal(pids().length, ports.length);
+			assert.notEqual(runtime.health(name)?.state, "down");
+		}
+		assert.deepEqual(events, []);
+		await runtime.remove(name);
+		runtime.close();
+	});
+
 	it("a program that cannot start is refused with its name", async () => {
 		const wanted = instance("routed", { command: ["/no/such/program"] }, [51]);
 		await assert.rejects(runtime.ensure(wanted), /\/no\/such\/program: ENOENT/);

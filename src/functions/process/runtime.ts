@@ -78,11 +78,15 @@ export class ProcessRuntime implements Runtime {
 			namespace,
 			mtu: this.#options.mtu(),
 		};
+		/* Ended before its interfaces go, which it would take for a failure. */
+		if (instance.ports.length === 0)
+			await this.#ensureCommand(instance, running, namespace);
 		const ports = await makePorts(at, instance);
 		/* Before anything comes up: a firewall without its rules lets all pass. */
 		await this.#ensureRuleset(instance, running, namespace);
 		const attachments = await openPorts(at, instance, ports);
-		await this.#ensureCommand(instance, running, namespace);
+		if (instance.ports.length > 0)
+			await this.#ensureCommand(instance, running, namespace);
 		return attachments;
 	}
 
@@ -235,7 +239,9 @@ export class ProcessRuntime implements Runtime {
 		running: Running,
 		namespace: string,
 	): Promise<void> {
-		const [program, ...args] = instance.spec.command ?? [];
+		/* Without ports it has no interfaces to work on: it would only be down. */
+		const [program, ...args] =
+			instance.ports.length === 0 ? [] : (instance.spec.command ?? []);
 		const argv: Argv | undefined =
 			program === undefined ? undefined : [program, ...args];
 		const { command } = running;

@@ -1,11 +1,11 @@
 /**
- * One node for PROG_TEST_RUN, without a network: the test process moves into a
+ * A node for PROG_TEST_RUN, without a network: the test process moves into a
  * network namespace of its own (it ends with the process), makes the interfaces
  * the state names, loads the three programs and fills their maps with the
- * agent's own tables.
+ * agent's own tables. Several worlds are as many nodes, each in its namespace.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as koffi from "koffi";
 import * as network from "../../src/agent/tables/network.js";
@@ -14,7 +14,7 @@ import {
 	PathTables,
 	portEntries,
 } from "../../src/agent/tables/paths.js";
-import { RuleTables } from "../../src/agent/tables/rules.js";
+import { RuleTables, ruleSetIndex } from "../../src/agent/tables/rules.js";
 import { sync } from "../../src/agent/tables/sync.js";
 import type { PortAttachments } from "../../src/functions/runtime.js";
 import {
@@ -31,6 +31,11 @@ import type { NodeState } from "../../src/plan/state.js";
 import { root } from "../../tools/root.js";
 
 const CLONE_NEWNET = 0x40000000;
+const libc = koffi.load(null);
+const unshare: (flags: number) => number = libc.func("int unshare(int flags)");
+const setns: (fd: number, type: number) => number = libc.func(
+	"int setns(int fd, int type)",
+);
 const TC_VERDICTS: Record<number, string> = {
 	0: "pass",
 	2: "drop",
@@ -52,9 +57,15 @@ export function mac(n: number): string {
 	return `02:00:00:00:01:${n.toString(16).padStart(2, "0")}`;
 }
 
-/** Each test file has one; it lives as long as the process. */
+/** Number of worlds this process has made. */
+let made = 0;
+/** Whose namespace the process is in. */
+let entered: World | undefined;
+
+/** It lives as long as the process, unless it is closed. */
 export class World {
 	readonly pinRoot: string;
+	readonly #netns: number;
 	readonly #objects: Record<ProgramName, BpfObject>;
 	readonly #interfaces = new Map<string, { ifindex: number; mac: string }>();
 	readonly maps;
@@ -64,6 +75,7 @@ export class World {
 		mapSizes: Readonly<Record<string, number>>,
 	) {
 		this.pinRoot = pinRoot;
+		this.#netns = openSync("/proc/thread-self/ns/net", "r");
 		mkdirSync(pinRoot, { recursive: true });
 		const open = (name: ProgramName) =>
 			BpfObject.open(join(root, "dist/bpf", `${name}.bpf.o`), {
@@ -90,6 +102,7 @@ export class World {
 			paths: map(MAPS.paths),
 			hops: map(MAPS.hops),
 			hopCounters: map(MAPS.hopCounters),
+			portCounters: map(MAPS.portCounters),
 			ports: map(MAPS.ports),
 			nodes: map(MAPS.nodes),
 			peers: map(MAPS.peers),
@@ -113,8 +126,9 @@ export class World {
 		} = {},
 	): World {
 		isolate();
-		const pinRoot = `/sys/fs/bpf/cmtest-${process.pid}`;
+		const pinRoot = `/sys/fs/bpf/cmtest-${process.pid}-${++made}`;
 		const world = new World(pinRoot, options.mapSizes ?? {});
+		entered = world;
 		process.on("exit", () => rmSync(pinRoot, { recursive: true, force: true }));
 		world.#link(state, options.network ?? []);
 		world.apply(state);
@@ -144,9 +158,16 @@ export class World {
 		);
 		sync(maps.ports, ports);
 		const paths = new PathTables(maps);
+		const wanted = new Set(state.paths.map(({ spi }) => spi));
+		for (const spi of paths.present()) if (!wanted.has(spi)) paths.remove(spi);
 		for (const path of state.paths)
 			paths.put(path, policies.get(path.policy) ?? 0, attachments);
 		const rules = new RuleTables(maps, waitForPrograms);
+		const sets = new Set(
+			state.ruleSets.map(({ tenantId, side }) => ruleSetIndex(tenantId, side)),
+		);
+		for (const index of rules.present())
+			if (!sets.has(index)) rules.remove(index);
 		for (const set of state.ruleSets) {
 			const tenant = state.tenants.find((one) => one.id === set.tenantId);
 			rules.put(set, tenant?.default === "drop");
@@ -193,6 +214,7 @@ export class World {
 		repeat: number,
 		context: TestContext = {},
 	): TestResult {
+		this.#enter();
 		const object = this.#objects[program];
 		const { ifindex } = this.interface(on);
 		return testRun(object.program(program).fd, frame, {
@@ -211,13 +233,21 @@ export class World {
 	close(): void {
 		for (const object of Object.values(this.#objects)) object.close();
 		for (const map of Object.values(this.maps)) map.close();
+		closeSync(this.#netns);
 		rmSync(this.pinRoot, { recursive: true, force: true });
 	}
 
 	#drops(): number[] {
-		return DROP_REASON_NAMES.map(
-			(_, reason) => this.maps.drops.get(reason)?.packets ?? 0,
-		);
+		return this.maps.drops
+			.range(0, DROP_REASON_NAMES.length)
+			.map(({ packets }) => packets);
+	}
+
+	#enter(): void {
+		if (entered === this) return;
+		if (setns(this.#netns, CLONE_NEWNET) !== 0)
+			throw new Error("enter the world's network namespace: refused");
+		entered = this;
 	}
 
 	#attachment(id: number, tap: boolean): PortAttachments {
@@ -271,11 +301,7 @@ export function functionMac(port: string): string {
 	return `02:00:00:00:0${side}:${port.slice(1, -1).padStart(2, "0")}`;
 }
 
-/** The namespace of an earlier world ends here: nothing else refers to it. */
 function isolate(): void {
-	const unshare = koffi.load("libc.so.6").func("int unshare(int flags)") as (
-		flags: number,
-	) => number;
 	if (unshare(CLONE_NEWNET) !== 0)
 		throw new Error("unshare network namespace: refused (run as root)");
 	/* /proc/sys/net is that of the thread that writes. */

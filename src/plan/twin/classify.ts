@@ -2,7 +2,13 @@
 import { matchKey } from "../../model/compile.js";
 import type { Packet } from "../../model/packet.js";
 import { flowHash, SLOTS, tupleBytes } from "../hash.js";
-import { addressHex, contains, prefixRange } from "../prefix.js";
+import {
+	addressHex,
+	contains,
+	covers,
+	prefixRange,
+	type Range,
+} from "../prefix.js";
 import type {
 	InterfaceState,
 	NodeState,
@@ -13,6 +19,9 @@ import type {
 import type { NodeIndex } from "../walk.js";
 import { type Flow, type FlowTable, replyTo } from "./flows.js";
 import type { TraceStep } from "./steps.js";
+
+/** Protocol numbers of ICMP and ICMPv6. */
+const ICMP: readonly number[] = [1, 58];
 
 /** The path to take; undefined where the steps say what happened instead. */
 export function classify(
@@ -137,11 +146,17 @@ function isCurrent(
 	return typeof flow.spi === "string" || paths.has(flow.spi);
 }
 
-/** The first rule that matches: rules are in order of rank. */
+/**
+ * The first rule that matches: rules are in order of rank. The ports of ICMP
+ * are its identifier, which tells flows apart but is nothing to rules.
+ */
 export function findRule(
 	set: RuleSetState,
-	packet: Packet,
+	facts: Packet,
 ): RuleState | undefined {
+	const packet = ICMP.includes(facts.proto)
+		? { ...facts, sport: 0, dport: 0 }
+		: facts;
 	let best: RuleState | undefined;
 	for (const rule of set.rules) {
 		if (
@@ -167,7 +182,11 @@ function chooseByRule(
 	}
 	const hash = flowHash(tupleBytes(packet));
 	const [only, another] = action.slots;
-	if (only !== undefined && another === undefined) {
+	/* A chain without a path lets nothing pass. */
+	if (only === undefined) {
+		return "drop";
+	}
+	if (another === undefined) {
 		steps.push({ kind: "path", node, spi: only, hash, why: "the only path" });
 		return only;
 	}
@@ -215,21 +234,24 @@ function settle(
 	return typeof spi === "number" ? spi : undefined;
 }
 
-/** Whose an address is at a shared exit: of tenants with rules for outsiders here. */
+/**
+ * Whose an address is at a shared exit: of tenants with rules for outsiders
+ * here. What two of them claim alike is nobody's.
+ */
 function ownerOf(state: NodeState, address: string): number {
 	const hex = addressHex(address);
 	let owner = 0;
-	let narrowest = "";
+	let narrowest: Range | undefined;
 	for (const { id, subnets } of state.tenants) {
 		const judged = state.ruleSets.some(
 			(set) => set.tenantId === id && set.side === "exit",
 		);
-		for (const { first, last } of judged ? subnets.map(prefixRange) : []) {
-			/* Of prefixes around one address the longest begins last. */
-			if (first <= hex && hex <= last && first >= narrowest) {
-				owner = id;
-				narrowest = first;
-			}
+		for (const range of judged ? subnets.map(prefixRange) : []) {
+			if (!contains([range], hex)) continue;
+			if (narrowest && !covers([narrowest], range)) continue;
+			const disputed = narrowest && covers([range], narrowest);
+			owner = disputed && owner !== id ? 0 : id;
+			narrowest = range;
 		}
 	}
 	return owner;

@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* Grows when a struct or a map changes: an agent adopts only its own layout. */
-#define LAYOUT_VERSION 2
+#define LAYOUT_VERSION 3
 
 enum limits {
 	MAX_HOPS = 32,		/* functions on one path */
@@ -145,6 +145,17 @@ struct flow {
 };
 
 /*
+ * What an NSH says beside the packet's place: forwarders and proxies keep it as
+ * it came (RFC 8300 sections 2.2 and 2.4).
+ */
+struct metadata {
+	__be32 context[4];	/* of MD type 1 */
+	__u16 unassigned;	/* bits of the base header that mean nothing yet */
+	__u8 present;		/* 0: the node that writes the header writes its own context */
+	__u8 pad[5];
+};
+
+/*
  * Service state list: what a function holds of a flow. Key: the port and the
  * side it must come back on, and its tuple.
  */
@@ -157,6 +168,7 @@ struct state {
 	__u64 last_seen_ns;
 	__u64 delivered;	/* packets given to the function */
 	__u64 returned;		/* packets it gave back */
+	struct metadata metadata;	/* of the newest packet */
 };
 
 struct iface_key {

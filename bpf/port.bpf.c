@@ -65,6 +65,7 @@ INLINE int find_place(const struct port *port, struct packet *p, struct place *a
 		at->spi = s->spi;
 		at->si = s->si;
 		at->ttl = s->ttl;
+		at->metadata = s->metadata;
 		return 0;
 	}
 	if (port->bound_spi) {

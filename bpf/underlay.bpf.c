@@ -41,6 +41,8 @@ INLINE int check_nsh(const struct nsh *nsh, struct decapsulation *d)
 	d->at.spi = path >> 8;
 	d->at.si = path;
 	d->at.ttl = (base & NSH_TTL_MASK) >> NSH_TTL_SHIFT;
+	d->at.metadata.unassigned = (base & NSH_UNASSIGNED) | (nsh->md_type & NSH_MD_UNASSIGNED);
+	d->at.metadata.present = type == NSH_MD1;
 	d->len = sizeof(struct outer) - sizeof(*nsh) + words * 4;
 	switch (nsh->next) {
 	case NSH_NEXT_IPV4:
@@ -162,6 +164,11 @@ int underlay(struct __sk_buff *skb)
 		return pass_on(skb, &p, &d, transit);
 	}
 	if (!d.proto && bpf_skb_load_bytes(skb, ETH_HLEN + d.len - 2, &d.proto, sizeof(d.proto)))
+		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
+	/* There: the header's length was checked. TLVs of MD type 2 end at a function. */
+	if (d.at.metadata.present &&
+	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct outer), d.at.metadata.context,
+			       sizeof(d.at.metadata.context)))
 		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
 	if (decapsulate(skb, &d))
 		return drop(skb, 0, DROP_RESOURCES, d.at.spi);

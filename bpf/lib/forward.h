@@ -22,12 +22,14 @@ INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct ho
 		s->si = at->si - 1;
 		s->ttl = at->ttl;
 		s->tenant = path->tenant;
+		s->metadata = at->metadata;
 		s->last_seen_ns = now;
 		s->delivered++;
 	} else {
 		struct state fresh = {
 			.spi = at->spi, .si = at->si - 1, .ttl = at->ttl, .tenant = path->tenant,
 			.first_seen_ns = now, .last_seen_ns = now, .delivered = 1,
+			.metadata = at->metadata,
 		};
 
 		if (bpf_map_update_elem(&states, &p->key, &fresh, BPF_ANY))

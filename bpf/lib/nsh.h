@@ -7,9 +7,11 @@
 
 #define NSH_VERSION_MASK 0xc000
 #define NSH_OAM 0x2000
+#define NSH_UNASSIGNED 0x1000
 #define NSH_TTL_SHIFT 6
 #define NSH_TTL_MASK 0x0fc0
 #define NSH_LENGTH_MASK 0x003f	/* in 4-byte words */
+#define NSH_MD_UNASSIGNED 0xf0	/* ahead of the metadata type */
 #define NSH_MD1 1
 #define NSH_MD1_WORDS 6
 #define NSH_MD2 2

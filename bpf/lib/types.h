@@ -55,6 +55,7 @@ struct place {
 	__u32 spi;
 	__u8 si;
 	__u8 ttl;
+	struct metadata metadata;
 };
 
 /* Monotonic, to the timer tick: enough for ages, and a tenth of the exact cost. */

@@ -89,13 +89,18 @@ FRAME int encapsulate(struct __sk_buff *skb, const struct packet *p, __u32 id, _
 	e.udp.len = bpf_htons(skb->len - ETH_HLEN - sizeof(e.ip));
 	e.vxlan.flags = GPE_INSTANCE | GPE_NEXT_PROTOCOL;
 	e.vxlan.next = GPE_NEXT_NSH;
-	e.nsh.base.base = bpf_htons(at->ttl << NSH_TTL_SHIFT | NSH_MD1_WORDS);
-	e.nsh.base.md_type = NSH_MD1;
+	e.nsh.base.base = bpf_htons((at->metadata.unassigned & NSH_UNASSIGNED) |
+				    at->ttl << NSH_TTL_SHIFT | NSH_MD1_WORDS);
+	e.nsh.base.md_type = (at->metadata.unassigned & NSH_MD_UNASSIGNED) | NSH_MD1;
 	e.nsh.base.next = p->family == 4 ? NSH_NEXT_IPV4 : NSH_NEXT_IPV6;
 	e.nsh.base.path = bpf_htonl(at->spi << 8 | at->si);
-	e.nsh.context[0] = bpf_htonl(tenant);
-	e.nsh.context[1] = bpf_htonl(cfg->node_id);
-	e.nsh.context[2] = bpf_htonl(hash);
+	if (at->metadata.present) {
+		__builtin_memcpy(e.nsh.context, at->metadata.context, sizeof(e.nsh.context));
+	} else {
+		e.nsh.context[0] = bpf_htonl(tenant);
+		e.nsh.context[1] = bpf_htonl(cfg->node_id);
+		e.nsh.context[2] = bpf_htonl(hash);
+	}
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &e, sizeof(e), 0))
 		return drop(skb, p, DROP_RESOURCES, at->spi);
 	return TC_ACT_OK;

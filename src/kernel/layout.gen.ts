@@ -9,7 +9,7 @@ import {
 	writeU64,
 } from "./codec.js";
 
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 export const TUPLE_ORIGIN = 1;
 export const SCOPE_SHARED = 0;
 export const underlayScope = (spi: number): number => (0x40000000 | spi) >>> 0;
@@ -411,7 +411,41 @@ export const flow: Codec<Flow> = {
 export const encodeFlow = (value: Flow): Buffer => encode(flow, value);
 export const decodeFlow = flow.decode;
 
-/** struct state, 40 bytes. */
+/** struct metadata, 24 bytes. */
+export interface Metadata {
+	readonly context: readonly number[];
+	readonly unassigned: number;
+	readonly present: number;
+}
+
+export const metadata: Codec<Metadata> = {
+	size: 24,
+	write(value, buffer, offset) {
+		buffer.fill(0, offset, offset + 24);
+		for (let i = 0; i < 4; i++)
+			buffer.writeUInt32BE(value.context[i] ?? 0, offset + i * 4);
+		buffer.writeUInt16LE(value.unassigned, offset + 16);
+		buffer.writeUInt8(value.present, offset + 18);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			context: [
+				buffer.readUInt32BE(offset),
+				buffer.readUInt32BE(offset + 4),
+				buffer.readUInt32BE(offset + 8),
+				buffer.readUInt32BE(offset + 12),
+			],
+			unassigned: buffer.readUInt16LE(offset + 16),
+			present: buffer.readUInt8(offset + 18),
+		};
+	},
+};
+
+export const encodeMetadata = (value: Metadata): Buffer =>
+	encode(metadata, value);
+export const decodeMetadata = metadata.decode;
+
+/** struct state, 64 bytes. */
 export interface State {
 	readonly spi: number;
 	readonly si: number;
@@ -421,10 +455,11 @@ export interface State {
 	readonly lastSeenNs: number;
 	readonly delivered: number;
 	readonly returned: number;
+	readonly metadata: Metadata;
 }
 
 export const state: Codec<State> = {
-	size: 40,
+	size: 64,
 	write(value, buffer, offset) {
 		buffer.writeUInt32LE(value.spi, offset);
 		buffer.writeUInt8(value.si, offset + 4);
@@ -434,6 +469,7 @@ export const state: Codec<State> = {
 		writeU64(value.lastSeenNs, buffer, offset + 16);
 		writeU64(value.delivered, buffer, offset + 24);
 		writeU64(value.returned, buffer, offset + 32);
+		metadata.write(value.metadata, buffer, offset + 40);
 	},
 	decode(buffer, offset = 0) {
 		return {
@@ -445,6 +481,7 @@ export const state: Codec<State> = {
 			lastSeenNs: readU64(buffer, offset + 16),
 			delivered: readU64(buffer, offset + 24),
 			returned: readU64(buffer, offset + 32),
+			metadata: metadata.decode(buffer, offset + 40),
 		};
 	},
 };

@@ -1,6 +1,7 @@
 /** What golden rows expect of frames whose every byte they do not fix. */
 import assert from "node:assert/strict";
 import { decodePacket, layerOf } from "../../src/wire/decode.js";
+import type { Nsh } from "../../src/wire/nsh.js";
 import { wrongChecksums } from "../../src/wire/verify.js";
 
 const ETHERNET = 14;
@@ -51,4 +52,11 @@ export function expectTunnel(frame: Buffer, expected: ExpectedTunnel): void {
 		frame.subarray(frame.length - expected.inner.length),
 		expected.inner,
 	);
+}
+
+/** These fields of the NSH. */
+export function expectNsh(frame: Buffer, expected: Partial<Nsh>): void {
+	const found = layerOf(decodePacket(frame), "nsh");
+	assert.ok(found, "is no VXLAN-GPE with NSH");
+	assert.deepEqual(found, { ...found, ...expected });
 }

@@ -16,7 +16,7 @@ import {
 } from "../../src/wire/build.js";
 import { PROBE } from "../bpf/world.js";
 import { answers } from "./answers.js";
-import { expectIp, expectTooBig, expectTunnel } from "./expect.js";
+import { expectIp, expectNsh, expectTooBig, expectTunnel } from "./expect.js";
 import * as f from "./frames.js";
 import { SPI } from "./node.js";
 import { access, exit, port, type Row, underlay } from "./row.js";
@@ -531,6 +531,14 @@ const arrives = (
 	spi: number = SPI.remote + 1,
 ) => underlay(f.fromEdge2(spi, si, tunnel, ...inner));
 
+const upward = [f.up4, f.syn(443)] as const;
+/** What another implementation may say, and we may not change (RFC 8300 §2.2, §2.4). */
+const METADATA = {
+	unassigned: 0xf,
+	unassignedBit: true,
+	metadata: { kind: "context", words: [0x01020304, 0xffffffff, 0, 5] },
+} as const;
+
 const tunnels: Row[] = [
 	{
 		title: "to the next node: NSH in VXLAN-GPE",
@@ -544,6 +552,23 @@ const tunnels: Row[] = [
 				ttl: 61,
 				inner: packet(f.up4, f.syn(443)),
 			}),
+	},
+	{
+		title: "through a function between two nodes: the metadata stays",
+		after: [
+			underlay(f.fromEdge2(SPI.remote, 255, { nsh: METADATA }, ...upward)),
+		],
+		...port("p1o", f.fromFunction("p1o", ...upward)),
+		verdict: "redirect",
+		check: (out) => {
+			expectTunnel(out, {
+				spi: SPI.remote,
+				si: 254,
+				ttl: 58,
+				inner: packet(...upward),
+			});
+			expectNsh(out, METADATA);
+		},
 	},
 	{
 		title: "from the next node, to the function here",

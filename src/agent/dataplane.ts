@@ -212,7 +212,7 @@ function layoutDiffers(options: DataPlaneOptions): KernelError | undefined {
 		new KernelError(
 			`adopt ${directory}`,
 			cause,
-			"start the agent with --replace-layout: running flows are then classified anew",
+			"start the agent once with --replace-layout: running flows are then classified anew; or go back to the version that made them",
 		);
 	try {
 		const map = BpfMap.open(pin, MAPS.config);

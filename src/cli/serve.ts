@@ -26,6 +26,7 @@ interface AgentOptions {
 	readonly stateDir?: string;
 	readonly prefix: string;
 	readonly purge?: boolean;
+	readonly replaceLayout?: boolean;
 }
 
 interface Listen {
@@ -103,6 +104,10 @@ export function registerAgent(program: Command, services: Services): void {
 			"chainmail",
 		)
 		.option(
+			"--replace-layout",
+			"after an upgrade that the agent refuses for its pinned maps: remove maps of another layout and fill new ones; running flows are classified anew, unchained for that moment. Maps of this version's layout are adopted all the same",
+		)
+		.option(
 			"--purge",
 			"remove all that agents of this node made, then end; keys stay",
 		)
@@ -138,6 +143,7 @@ async function agent(services: Services, options: AgentOptions): Promise<void> {
 			...(controller === undefined ? {} : { controller }),
 			...(state === undefined ? {} : { stateFile: state }),
 			...(joinToken === undefined ? {} : { joinToken }),
+			...(options.replaceLayout === true ? { replaceLayout: true } : {}),
 		}),
 	);
 }

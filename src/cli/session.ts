@@ -51,6 +51,8 @@ export interface AgentSettings {
 	readonly joinToken?: string;
 	readonly stateDir: string;
 	readonly prefix: string;
+	/** Removes pinned maps of another layout instead of refusing to start. */
+	readonly replaceLayout?: boolean;
 }
 
 /** Runs a command's work with a client that is closed afterwards. */

@@ -31,7 +31,7 @@ export class Ranges {
 			start + length > this.#capacity
 		)
 			throw new Error(
-				`${this.#what} ${start}+${length}: overlaps another range (the maps are damaged: restart the agent with --replace-layout)`,
+				`${this.#what} ${start}+${length}: overlaps another range (the maps are damaged: run the agent once with --purge, then start it again)`,
 			);
 		this.#taken.splice(index, 0, { start, length });
 	}

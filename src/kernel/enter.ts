@@ -5,11 +5,16 @@
  */
 import { closeSync, existsSync, openSync } from "node:fs";
 import * as koffi from "koffi";
+import {
+	INTERFACE_NAME,
+	INTERFACE_NAME_RULE,
+} from "../model/interface-name.js";
 import { KernelError, systemError } from "./error.js";
 
 /** Where `ip netns` keeps them. */
 export const NETNS_DIRECTORY = "/run/netns";
 const CLONE_NEWNET = 0x40000000;
+const INTERFACE = new RegExp(INTERFACE_NAME);
 
 const libc = koffi.load(null);
 const setns: (fd: number, type: number) => number = libc.func(
@@ -33,17 +38,13 @@ export function netnsPath(name: string): string {
 	return `${NETNS_DIRECTORY}/${netnsName(name)}`;
 }
 
-/**
- * The name itself; throws for what the kernel, `ip` or nft would read as
- * something else: options, patterns, paths, quotes, comments.
- */
+/** The name itself; throws for one that could not be declared either. */
 export function interfaceName(name: string): string {
-	if (/^(?![-.])[!-~]{1,15}$/.test(name) && !/["'\\/#%*:;{},]/.test(name))
-		return name;
+	if (INTERFACE.test(name)) return name;
 	throw new KernelError(
 		`interface ${JSON.stringify(name)}`,
 		"bad name",
-		"1 to 15 printable characters without spaces, quotes or any of /\\#%*:;{}, no '-' or '.' in front",
+		INTERFACE_NAME_RULE,
 	);
 }
 

@@ -3,6 +3,7 @@
  * validate YAML files, the HTTP API and generate the OpenAPI document.
  */
 import { type Static, Type } from "typebox";
+import { INTERFACE_NAME } from "./interface-name.js";
 
 /** Longest name that still fits derived kernel names with their prefixes. */
 const NAME_MAX = 40;
@@ -17,8 +18,7 @@ export const Name = Type.String({
 /** IPv4 or IPv6 prefix in CIDR form; checked semantically after the schema. */
 export const Prefix = Type.String({ minLength: 2, maxLength: 43 });
 export const Address = Type.String({ minLength: 2, maxLength: 39 });
-/** Linux interface name (IFNAMSIZ is 16 with the terminating zero). */
-export const InterfaceName = Type.String({ pattern: "^[^/\\s]{1,15}$" });
+export const InterfaceName = Type.String({ pattern: INTERFACE_NAME });
 
 const closed = { additionalProperties: false } as const;
 

@@ -2,9 +2,11 @@
  * Checks a value against a schema of intent.ts and says in a user's words what
  * is wrong. Compiled TypeBox validators judge; this module only explains.
  */
+
 import { Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { documents, type IntentDocument, type Kind } from "./intent.js";
+import { INTERFACE_NAME, INTERFACE_NAME_RULE } from "./interface-name.js";
 import { closest, quoted, suggest } from "./problem.js";
 import type { Path } from "./source.js";
 
@@ -279,17 +281,18 @@ function patternHint(value: string, schema: Bounds): string {
 		.toLowerCase()
 		.replace(/[^a-z0-9]+/g, "-")
 		.replace(/^-+|-+$/g, "");
+	if (schema.pattern === INTERFACE_NAME) return interfaceHint(value);
 	const allowed = schema.description ?? `it must match ${schema.pattern}`;
-	if (schema.description === undefined) return interfaceHint(value, allowed);
+	if (schema.description === undefined) return allowed;
 	return lower !== "" && pattern.test(lower) && lower.length <= 40
 		? `did you mean \`${lower}\`? (${allowed})`
 		: allowed;
 }
 
-const interfaceHint = (value: string, otherwise: string): string =>
+const interfaceHint = (value: string): string =>
 	value.length > 15
 		? "names of Linux interfaces have at most 15 characters"
-		: otherwise;
+		: INTERFACE_NAME_RULE;
 
 const HINTS: Readonly<Record<string, string>> = {
 	rule: "rule: match(src=10.0.1.0/24 & proto=tcp) >> firewall -> monitor",

@@ -170,6 +170,62 @@ export const documents: readonly WrongInput[] = [
 		},
 	},
 	{
+		title: "an option as an interface's name",
+		input: node(`  interfaces:\n    - { name: -h, role: exit }\n`),
+		expect: {
+			place: "5:15",
+			message: "`name` cannot be `-h`",
+			hint: "1 to 15 letters, digits or any of _ . @ + -, with none of . @ + - in front",
+		},
+	},
+	{
+		title: "a pattern as an interface's name",
+		input: node(`  interfaces:\n    - { name: veth%d, role: exit }\n`),
+		expect: {
+			place: "5:15",
+			message: "`name` cannot be `veth%d`",
+			hint: "1 to 15 letters, digits or any of _ . @ + -, with none of . @ + - in front",
+		},
+	},
+	{
+		title: "a path as an interface's name",
+		input: node(`  interfaces:\n    - { name: ../lo, role: exit }\n`),
+		expect: {
+			place: "5:15",
+			message: "`name` cannot be `../lo`",
+			hint: "1 to 15 letters, digits or any of _ . @ + -, with none of . @ + - in front",
+		},
+	},
+	{
+		title: "a quote in an interface's name",
+		input: node(`  interfaces:\n    - { name: "a'b", role: exit }\n`),
+		expect: {
+			place: "5:15",
+			message: "`name` cannot be `a'b`",
+			hint: "1 to 15 letters, digits or any of _ . @ + -, with none of . @ + - in front",
+		},
+	},
+	{
+		title: "a VLAN alias as an interface's name",
+		input: node(`  interfaces:\n    - { name: "eth0:1", role: exit }\n`),
+		expect: {
+			place: "5:15",
+			message: "`name` cannot be `eth0:1`",
+			hint: "1 to 15 letters, digits or any of _ . @ + -, with none of . @ + - in front",
+		},
+	},
+	{
+		title: "an external function's interface that is none",
+		input: fn(
+			"  attach: routed\n  runtime: external\n  instances:\n    - { name: fw-1, node: edge1, inside: -in, outside: out0 }\n",
+		),
+		expect: {
+			place: "7:42",
+			message: "`inside` cannot be `-in`",
+			hint: "1 to 15 letters, digits or any of _ . @ + -, with none of . @ + - in front",
+		},
+	},
+	{
 		title: "a VLAN out of range",
 		input: node("  interfaces:\n    - { name: ap, role: exit, vlan: 5000 }\n"),
 		expect: {

@@ -2,7 +2,8 @@
  * Open vSwitch in user space inside one lab host: its own database, sockets and
  * directory, so that any number of them run side by side. One a host.
  */
-import { mkdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "./lab.js";
 import { type LabProcess, must } from "./process.js";
@@ -35,6 +36,15 @@ export interface TunnelOptions {
 export interface FlowCounter {
 	readonly flow: string;
 	readonly packets: number;
+}
+
+/** What this machine lacks for Open vSwitch, or false. */
+export function whyNoOvs(): string | false {
+	if (process.getuid?.() !== 0) return "needs root";
+	if (spawnSync("ovs-vswitchd", ["--version"]).status !== 0)
+		return "no ovs-vswitchd";
+	if (!existsSync("/dev/net/tun")) return "no /dev/net/tun";
+	return false;
 }
 
 export class OpenVswitch {

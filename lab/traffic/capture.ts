@@ -29,6 +29,7 @@ export async function startCapture(
 		tmpdir(),
 		`chainmail-${randomBytes(6).toString("hex")}.pcap`,
 	);
+	host.lab.removeWithLab(file);
 	const tcpdump = host.start([
 		"tcpdump",
 		"-U",

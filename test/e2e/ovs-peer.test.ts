@@ -3,11 +3,10 @@
  * src/wire builds, and src/wire reads what it encapsulates.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { buildLab, type Lab } from "../../lab/lab.js";
+import { whyNoOvs } from "../../lab/ovs.js";
 import {
 	type Attachment,
 	checksumsInSoftware,
@@ -103,7 +102,7 @@ const PAYLOADS: readonly [string, Buffer, number][] = [
 	["IPv6 echo", packet(ipv6(B), echo6(3, 4), "x"), 2],
 ];
 
-describe("Open vSwitch as NSH peer", { skip: whyNot() }, () => {
+describe("Open vSwitch as NSH peer", { skip: whyNoOvs() }, () => {
 	let lab: Lab;
 	let node: OvsNode;
 	let left: Datagrams;
@@ -338,12 +337,3 @@ describe("Open vSwitch as NSH peer", { skip: whyNot() }, () => {
 		await socket.close();
 	});
 });
-
-/** What this machine lacks, or false. */
-function whyNot(): string | false {
-	if (process.getuid?.() !== 0) return "needs root";
-	if (spawnSync("ovs-vswitchd", ["--version"]).status !== 0)
-		return "no ovs-vswitchd";
-	if (!existsSync("/dev/net/tun")) return "no /dev/net/tun";
-	return false;
-}

@@ -1,10 +1,11 @@
 /**
  * What the data plane needs of the node itself: forwarding on, reverse-path
- * filters off. Values before are kept and come back when the node is purged.
+ * filters off, router advertisements heard all the same. Values before are kept and come back when the node is purged.
  */
 import { networkInterfaces } from "node:os";
+import { portOfHostEnd } from "../functions/names.js";
 import { withNetns } from "../kernel/netns.js";
-import { getSysctl, setSysctl } from "../kernel/sysctl.js";
+import { getSysctl, interfaceSysctls, setSysctl } from "../kernel/sysctl.js";
 import type { InterfaceState } from "../plan/state.js";
 import type { Journal } from "./journal.js";
 
@@ -26,6 +27,32 @@ export function hostSettings(
 	return settings;
 }
 
+const FORWARDING6 = "ipv6/conf/all/forwarding";
+const ACCEPT = "1";
+/** Also where the node forwards. */
+const ACCEPT_ALWAYS = "2";
+
+/**
+ * A node that forwards no longer listens to router advertisements, and loses the
+ * default route it has of them: where the agent turns forwarding on, interfaces
+ * that listened go on listening.
+ */
+function advertisementSettings(
+	journal: Journal,
+	netns: string | undefined,
+): Readonly<Record<string, string>> {
+	const before =
+		journal.settings()[FORWARDING6] ?? getSysctl(FORWARDING6, netns);
+	if (before !== "0") return {};
+	const listening = [...interfaceSysctls("ipv6", "accept_ra", netns)].filter(
+		([dev, value]) =>
+			value === ACCEPT && dev !== "lo" && portOfHostEnd(dev) === undefined,
+	);
+	return Object.fromEntries(
+		listening.map(([dev]) => [`ipv6/conf/${dev}/accept_ra`, ACCEPT_ALWAYS]),
+	);
+}
+
 /** Sets what differs and remembers what was there. */
 export function applyHostSettings(
 	interfaces: readonly InterfaceState[],
@@ -34,7 +61,12 @@ export function applyHostSettings(
 ): void {
 	const before = { ...journal.settings() };
 	const changes: [string, string][] = [];
-	for (const [key, value] of Object.entries(hostSettings(interfaces))) {
+	/* Before forwarding, which would take the route at once. */
+	const wanted = {
+		...advertisementSettings(journal, netns),
+		...hostSettings(interfaces),
+	};
+	for (const [key, value] of Object.entries(wanted)) {
 		const present = getSysctl(key, netns);
 		if (present === value) continue;
 		before[key] ??= present;

@@ -186,6 +186,7 @@ export async function ensureVeth(
 				[
 					"link",
 					"add",
+					"name",
 					a.name,
 					...hardware(a),
 					"mtu",

@@ -1,5 +1,5 @@
 /** Settings below /proc/sys/net, of one namespace. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { withNetns } from "./enter.js";
 import { KernelError } from "./error.js";
 
@@ -27,6 +27,31 @@ export function getSysctl(key: string, netns?: string): string {
 	} catch (error) {
 		throw sysctlError(`read sysctl net/${key}`, error);
 	}
+}
+
+/**
+ * Values of a setting that every interface has, by interface: `ipv6` and
+ * `accept_ra`, for example. Interfaces that go meanwhile are left out.
+ */
+export function interfaceSysctls(
+	family: "ipv4" | "ipv6",
+	name: string,
+	netns?: string,
+): ReadonlyMap<string, string> {
+	const directory = `/proc/sys/net/${family}/conf`;
+	const found = new Map<string, string>();
+	withNetns(netns, () => {
+		for (const dev of readdirSync(directory)) {
+			if (dev === "all" || dev === "default") continue;
+			try {
+				const value = readFileSync(`${directory}/${dev}/${name}`, "utf8");
+				found.set(dev, value.trim());
+			} catch (error) {
+				if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+			}
+		}
+	});
+	return found;
 }
 
 function sysctlPath(key: string): string {

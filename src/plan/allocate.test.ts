@@ -45,6 +45,28 @@ test("a freed number in flight is not given, however long ago it was freed", () 
 	assert.deepEqual(next(pool, 1000, ["d", "e"], new Set([1])).ids, [2, 3]);
 });
 
+test("a name that comes back has its number again while that rests", () => {
+	const plan = (pool: Pool | undefined, revision: number, names: string[]) => {
+		const allocator = new Allocator(
+			"things",
+			9,
+			pool,
+			revision,
+			new Set(),
+			true,
+		);
+		const ids = names.map((name) => allocator.takeBack(name));
+		return { ids, pool: allocator.finish() };
+	};
+	const both = plan(undefined, 1, ["a", "b"]);
+	const gone = plan(both.pool, 2, ["b"]);
+	const back = plan(gone.pool, 3, ["c", "a", "b"]);
+	assert.deepEqual(back.ids, [3, 1, 2]);
+	assert.deepEqual(back.pool.freed, []);
+	const late = plan(gone.pool, 2 + QUARANTINE, ["c", "a", "b"]);
+	assert.deepEqual(late.ids, [1, 3, 2]);
+});
+
 test("running out says of what", () => {
 	assert.throws(
 		() => next(undefined, 1, ["a", "b", "c"], new Set(), 2),

@@ -13,8 +13,8 @@ export interface Pool {
 	readonly used: Readonly<Record<string, Names>>;
 	/** Every number below has been given once. */
 	readonly next: number;
-	/** [number, revision in which its name went]. */
-	readonly freed: readonly (readonly [number, number])[];
+	/** [number, revision in which its name went, the name if it may come back]. */
+	readonly freed: readonly (readonly [number, number, string?])[];
 }
 
 /** What the planner keeps from plan to plan. Plain JSON. */
@@ -76,6 +76,10 @@ export class Allocator {
 	readonly #old: Pool;
 	readonly #groups = new Map<string, Group>();
 	readonly #rested: number[];
+	/** Numbers that rest, by the names that may have them back. */
+	readonly #returning: ReadonlyMap<string, number>;
+	/** Those that were. */
+	readonly #returned = new Set<number>();
 	#next: number;
 
 	/**
@@ -83,6 +87,7 @@ export class Allocator {
 	 * @param last largest number that may be given
 	 * @param revision of the plan that is being made
 	 * @param busy numbers that are known to be in use still, however old
+	 * @param remembers freed names, so that takeBack works
 	 */
 	constructor(
 		private readonly what: string,
@@ -90,8 +95,14 @@ export class Allocator {
 		pool: Pool | undefined,
 		private readonly revision: number,
 		private readonly busy: ReadonlySet<number> = new Set(),
+		private readonly remembers = false,
 	) {
 		this.#old = pool ?? EMPTY;
+		this.#returning = new Map(
+			this.#old.freed.flatMap(([id, since, name]) =>
+				name === undefined || this.#hasRested(id, since) ? [] : [[name, id]],
+			),
+		);
 		this.#next = this.#old.next;
 		this.#rested = this.#old.freed
 			.filter(([id, since]) => this.#hasRested(id, since))
@@ -110,7 +121,24 @@ export class Allocator {
 			now.set(name, known);
 			return known;
 		}
-		const id = this.#rested.pop() ?? this.#next;
+		return this.#give(name, group, this.#rested.pop() ?? this.#next);
+	}
+
+	/**
+	 * Like take, for what is still the same thing when its name comes back: as
+	 * long as its number rests, it gets that one.
+	 */
+	takeBack(name: string): number {
+		const { before, now } = this.#group("");
+		const id = this.#returning.get(name);
+		if (id === undefined || before.has(name) || now.has(name)) {
+			return this.take(name);
+		}
+		this.#returned.add(id);
+		return this.#give(name, "", id);
+	}
+
+	#give(name: string, group: string, id: number): number {
 		if (id > this.last) {
 			throw new Error(
 				`${this.what}: all ${this.last} are in use or resting (remove some, and try again after a few changes)`,
@@ -119,15 +147,16 @@ export class Allocator {
 		if (id === this.#next) {
 			this.#next++;
 		}
-		now.set(name, id);
-		this.#group(group).fresh++;
+		const of = this.#group(group);
+		of.now.set(name, id);
+		of.fresh++;
 		return id;
 	}
 
 	/** The pool for the next plan. */
 	finish(): Pool {
 		const used: Record<string, Names> = {};
-		const gone: (readonly [number, number])[] = [];
+		const gone: (readonly [number, number, string?])[] = [];
 		for (const name of Object.keys(this.#old.used)) {
 			this.#group(name);
 		}
@@ -139,7 +168,9 @@ export class Allocator {
 			}
 			for (const [member, id] of left > 0 ? group.before : []) {
 				if (!group.now.has(member)) {
-					gone.push([id, this.revision]);
+					gone.push(
+						this.remembers ? [id, this.revision, member] : [id, this.revision],
+					);
 				}
 			}
 			if (group.now.size > 0) {
@@ -150,7 +181,9 @@ export class Allocator {
 		}
 		const resting = new Set(this.#rested);
 		const freed = this.#old.freed.filter(
-			([id, since]) => resting.has(id) || !this.#hasRested(id, since),
+			([id, since]) =>
+				resting.has(id) ||
+				!(this.#hasRested(id, since) || this.#returned.has(id)),
 		);
 		return { used, next: this.#next, freed: [...freed, ...gone] };
 	}

@@ -92,7 +92,13 @@ export class Ports {
 	}
 
 	#add(at: Where, name: string, more: { boundSpi?: number }): number {
-		const id = this.#allocator(at.node).take(name);
+		/* While the port still drains it is the same one: its interfaces stay. A
+		   bound one belongs to the path that drains. */
+		const allocator = this.#allocator(at.node);
+		const id =
+			more.boundSpi === undefined
+				? allocator.takeBack(name)
+				: allocator.take(name);
 		const ports = this.#ports.get(keyOf(at)) ?? new Map<number, PortState>();
 		this.#ports.set(keyOf(at), ports);
 		if (!ports.has(id)) {
@@ -110,6 +116,8 @@ export class Ports {
 				LAST_PORT,
 				this.pools[node],
 				this.revision,
+				new Set(),
+				true,
 			);
 		this.#allocators.set(node, allocator);
 		return allocator;

@@ -11,6 +11,8 @@ type Benchmark = () => Promise<readonly Figure[]>;
 
 const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
 	programs: async () => (await import("./programs.js")).programs,
+	chain: async () => (await import("./chain.js")).chain,
+	"two-nodes": async () => (await import("./two-nodes.js")).twoNodes,
 	rules: async () => (await import("./rules.js")).rules,
 };
 

@@ -34,10 +34,13 @@ export function reached(figure: Figure): boolean | undefined {
 	return sign === ">=" ? judged >= Number(bound) : judged <= Number(bound);
 }
 
-interface PairOptions {
+interface Title {
 	readonly figure: string;
 	readonly unit: string;
 	readonly reach?: string;
+}
+
+interface PairOptions extends Title {
 	readonly pairs: number;
 }
 
@@ -60,16 +63,24 @@ export async function measurePairs(
 		if (pair % 2 === 1) turns.reverse();
 		for (const turn of turns) await turn();
 	}
+	return figureOf(options, values, baselines);
+}
+
+/** A figure of values and baselines that were measured side by side. */
+export function figureOf(
+	{ figure, unit, reach }: Title,
+	values: readonly number[],
+	baselines: readonly number[],
+): Figure {
+	const ratios = values.map((one, i) => one / (baselines[i] ?? Number.NaN));
 	return {
-		figure: options.figure,
+		figure,
 		value: round(median(values)),
-		unit: options.unit,
+		unit,
 		baseline: round(median(baselines)),
-		ratio: round(
-			median(values.map((one, i) => one / (baselines[i] ?? Number.NaN))),
-		),
-		...(options.reach !== undefined && { reach: options.reach }),
-		runs: options.pairs,
+		ratio: round(median(ratios)),
+		...(reach !== undefined && { reach }),
+		runs: values.length,
 	};
 }
 

@@ -1,0 +1,74 @@
+/** Chainmail itself, one node or several, with firewalls on them. */
+import { Fleet } from "../../lab/fleet.js";
+import { buildLab, type Lab } from "../../lab/lab.js";
+import { line, underlayAddress } from "../../lab/topologies/line.js";
+import type { Intent, NodeDocument } from "../../src/model/intent.js";
+import { intentOf } from "../../src/plan/fixtures.js";
+import { firewalls } from "./functions.js";
+import { System } from "./system.js";
+
+export class Chainmail extends System {
+	readonly #fleet: Fleet;
+
+	private constructor(lab: Lab, fleet: Fleet) {
+		super(lab);
+		this.#fleet = fleet;
+	}
+
+	/** `at`: the node of each function of the chain, in order. */
+	static async open(
+		nodes: readonly string[],
+		at: readonly string[],
+	): Promise<Chainmail> {
+		const lab = await buildLab(line(nodes));
+		const fleet = await Fleet.open(lab, intent(nodes, at));
+		return new Chainmail(lab, fleet).ready();
+	}
+
+	override async close(): Promise<void> {
+		await this.#fleet.destroy();
+		await super.close();
+	}
+}
+
+function intent(nodes: readonly string[], at: readonly string[]): Intent {
+	const functions = firewalls(at);
+	const chain = functions.map(({ name }) => name).join(" -> ");
+	return intentOf(
+		{
+			kind: "Tenant",
+			name: "blue",
+			spec: {
+				subnets: ["10.0.1.0/24", "2001:db8:1::/64"],
+				exit: nodes.at(-1) ?? "",
+			},
+		},
+		...nodes.map(
+			(name, i): NodeDocument => ({
+				kind: "Node",
+				name,
+				spec: {
+					underlay: underlayAddress(i),
+					mtu: nodes.length > 1 ? 1600 : 1500,
+					interfaces: [
+						i === 0
+							? { name: "acc", role: "access", tenant: "blue" }
+							: { name: "left", role: "underlay" },
+						i === nodes.length - 1
+							? { name: "ext", role: "exit" }
+							: { name: "right", role: "underlay" },
+					],
+				},
+			}),
+		),
+		...functions,
+		{
+			kind: "Policy",
+			name: "all",
+			spec: {
+				tenant: "blue",
+				rule: `match(proto={tcp, udp, icmp}) >> ${chain}`,
+			},
+		},
+	);
+}

@@ -1,0 +1,66 @@
+/**
+ * Nodes of a lab that carry out a plan without a controller: planner and agents'
+ * nodes in this process, hosts by the names of the nodes.
+ */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Node } from "../src/agent/node.js";
+import type { Intent } from "../src/model/intent.js";
+import { NO_MEMORY } from "../src/plan/allocate.js";
+import { createPlanner, type PathSummary } from "../src/plan/plan.js";
+import type { Lab } from "./lab.js";
+
+export class Fleet {
+	readonly #lab: Lab;
+	readonly #nodes = new Map<string, Node>();
+	readonly #planner = createPlanner();
+	#memory = NO_MEMORY;
+
+	private constructor(lab: Lab) {
+		this.#lab = lab;
+	}
+
+	/** Opens a node in every host of that name and applies the plan there. */
+	static async open(lab: Lab, intent: Intent): Promise<Fleet> {
+		const fleet = new Fleet(lab);
+		/* Begins the names of all that the nodes make, so that the lab finds it. */
+		const prefix = `cm${lab.run}`;
+		const stateDir = mkdtempSync(join(tmpdir(), `chainmail-${lab.run}-`));
+		lab.removeWithLab(stateDir);
+		lab.removeWithLab(`/sys/fs/bpf/${prefix}`);
+		for (const node of intent.nodes.keys())
+			fleet.#nodes.set(
+				node,
+				await Node.open({
+					prefix,
+					node,
+					netns: lab.netns(node),
+					stateDir: join(stateDir, node),
+				}),
+			);
+		await fleet.apply(intent);
+		return fleet;
+	}
+
+	/** Paths of the plan that runs now. */
+	async apply(intent: Intent): Promise<readonly PathSummary[]> {
+		const { plan, memory } = this.#planner(intent, this.#memory);
+		const [problem] = plan.problems;
+		if (problem) throw new Error(`plan: ${problem.message}`);
+		this.#memory = memory;
+		for (const [name, state] of plan.states) await this.node(name).apply(state);
+		return plan.paths;
+	}
+
+	node(name: string): Node {
+		const node = this.#nodes.get(name);
+		if (!node) throw new Error(`fleet: no node ${name} in ${this.#lab.run}`);
+		return node;
+	}
+
+	/** Takes everything down again, functions too. */
+	async destroy(): Promise<void> {
+		for (const node of this.#nodes.values()) await node.destroy();
+	}
+}

@@ -8,6 +8,7 @@
 union layout {
 	enum limits limits;
 	enum drop_reason drop_reason;
+	enum special_spi special_spi;
 	enum iface_role iface_role;
 	enum rule_side rule_side;
 	enum hop_kind hop_kind;

@@ -3,6 +3,7 @@ import {
 	DROP_REASON_NAMES,
 	type Flow,
 	type FlowKey,
+	SpecialSpi,
 } from "../kernel/layout.gen.js";
 import type {
 	Counter,
@@ -110,13 +111,19 @@ function flowRecord(
 		proto: t.proto,
 		sport: t.sport,
 		dport: t.dport,
-		spi: flow.spi,
+		...wayOf(flow.spi),
 		policy: policies.get(flow.policy) ?? "",
 		packets: flow.packets,
 		bytes: flow.bytes,
 		ageMs: Math.max(0, Math.round((nowNs - flow.firstSeenNs) / 1e6)),
 		idleMs: Math.max(0, Math.round((nowNs - flow.lastSeenNs) / 1e6)),
 	};
+}
+
+function wayOf(spi: number): Pick<FlowRecord, "action" | "spi"> {
+	if (spi === SpecialSpi.PASS) return { action: "pass" };
+	if (spi === SpecialSpi.DROP) return { action: "drop" };
+	return { action: "chain", spi };
 }
 
 /** Since when each draining path has carried nothing. */

@@ -215,6 +215,13 @@ export type FunctionView = Static<typeof FunctionView>;
 export type PolicyView = Static<typeof PolicyView>;
 export type DocumentView = TenantView | NodeView | FunctionView | PolicyView;
 
+/** What becomes of a flow's packets: a path, the node's own routing, or nothing. */
+const FlowAction = Type.Union([
+	Type.Literal("chain"),
+	Type.Literal("pass"),
+	Type.Literal("drop"),
+]);
+
 export const FlowView = Type.Object({
 	node: text,
 	kind: Type.Union([Type.Literal("classified"), Type.Literal("learned")]),
@@ -224,8 +231,9 @@ export const FlowView = Type.Object({
 	proto: count,
 	sport: count,
 	dport: count,
-	/** 0: passes unchained. */
-	spi: count,
+	action: FlowAction,
+	/** The path; with `chain` alone. */
+	spi: Type.Optional(count),
 	policy: text,
 	packets: count,
 	bytes: count,

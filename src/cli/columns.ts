@@ -186,8 +186,8 @@ export const flows: readonly Column<FlowView>[] = [
 	{ title: "KIND", value: (row) => row.kind },
 	{ title: "POLICY", value: (row) => row.policy },
 	{
-		title: "SPI",
-		value: (row) => (row.spi === 0 ? "none" : row.spi),
+		title: "PATH",
+		value: (row) => row.spi ?? row.action,
 		align: "right",
 	},
 	{ title: "PACKETS", value: (row) => row.packets, align: "right" },

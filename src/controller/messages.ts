@@ -98,7 +98,12 @@ const Flows = Type.Array(
 		proto: count,
 		sport: count,
 		dport: count,
-		spi: count,
+		action: Type.Union([
+			Type.Literal("chain"),
+			Type.Literal("pass"),
+			Type.Literal("drop"),
+		]),
+		spi: Type.Optional(count),
 		policy: text,
 		ageMs: Type.Number(),
 		idleMs: Type.Number(),

@@ -157,6 +157,14 @@ export const DROP_REASON_DOCS: readonly string[] = [
 	"the kernel refused to grow, clone or redirect",
 ];
 
+/** enum special_spi. */
+export const SpecialSpi = {
+	/** not chained: left to the node's routing */
+	PASS: 0,
+	DROP: 16777215,
+} as const;
+export type SpecialSpi = (typeof SpecialSpi)[keyof typeof SpecialSpi];
+
 /** enum iface_role. */
 export const IfaceRole = {
 	NONE: 0,

@@ -31,6 +31,7 @@ before(async () => {
 				}
 			: ["acme", "blue"].map((tenant) => ({
 					kind: "classified",
+					action: "chain",
 					tenant,
 					src: "10.0.1.5",
 					dst: "198.51.100.1",

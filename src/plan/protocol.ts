@@ -2,7 +2,7 @@
  * What controller and agents say to each other: JSON messages over a WebSocket
  * under mutual TLS. The client certificate's common name is the node's name.
  */
-import type { NodeState } from "./state.js";
+import type { NodeState, RuleAction } from "./state.js";
 
 export const PROTOCOL_VERSION = 1;
 
@@ -113,8 +113,10 @@ export interface FlowRecord extends Counter {
 	readonly proto: number;
 	readonly sport: number;
 	readonly dport: number;
-	/** 0: passes unchained. */
-	readonly spi: number;
+	/** What becomes of its packets: a path, the node's own routing, or nothing. */
+	readonly action: RuleAction["kind"];
+	/** The path; with `chain` alone. */
+	readonly spi?: number;
 	readonly policy: string;
 	readonly ageMs: number;
 	readonly idleMs: number;

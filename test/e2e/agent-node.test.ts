@@ -14,6 +14,8 @@ import type {
 	MaskedKey,
 	NodeState,
 	PathState,
+	RuleAction,
+	RuleState,
 } from "../../src/plan/state.js";
 import { empty } from "../../src/plan/steps.js";
 import { addressHex } from "../../src/wire/address.js";
@@ -103,21 +105,30 @@ function state(
 				side: "access",
 				generation: revision,
 				rules: [
-					{
-						policy: "all",
-						policyId: 1,
-						rank: 1,
-						keep: false,
-						keys: [to("10.2.0.2"), to("10.2.0.3"), to("2001:db8:2::2")],
-						action: {
+					rule(
+						3,
+						"all",
+						[to("10.2.0.2"), to("10.2.0.3"), to("2001:db8:2::2")],
+						{
 							kind: "chain",
 							slots: Array.from({ length: 251 }, () => spi),
 						},
-					},
+					),
+					rule(2, "no", [to("10.2.0.4")], { kind: "drop" }),
+					rule(1, "yes", [to("10.2.0.5")], { kind: "pass" }),
 				],
 			},
 		],
 	};
+}
+
+function rule(
+	rank: number,
+	policy: string,
+	keys: readonly MaskedKey[],
+	action: RuleAction,
+): RuleState {
+	return { policy, policyId: rank, rank, keep: false, keys, action };
 }
 
 describe("node", () => {
@@ -197,6 +208,22 @@ describe("node", () => {
 		assert.equal(node.flows({ dst: "10.9.9.9", limit: 10 }).length, 0);
 		assert.ok(
 			node.flows({ src: "10.2.0.2", limit: 10 })[0]?.kind === "learned",
+		);
+	});
+
+	it("tells of flows that take no path what becomes of them", async () => {
+		await lab.ping("10.2.0.4", 1);
+		await lab.ping("10.2.0.5", 1);
+		const told = ["10.2.0.2", "10.2.0.4", "10.2.0.5"].map((dst) =>
+			node.flows({ dst, limit: 10 }),
+		);
+		assert.deepEqual(
+			told.map(([flow]) => [flow?.policy, flow?.action, flow?.spi]),
+			[
+				["all", "chain", 1],
+				["no", "drop", undefined],
+				["yes", "pass", undefined],
+			],
 		);
 	});
 

@@ -45,22 +45,32 @@ export class Client {
 		return this.#json<T>("DELETE", path, {});
 	}
 
-	/** Events as they happen (server-sent events) until the stream ends. */
-	async *events(after: number | undefined): AsyncGenerator<EventView> {
-		const response = await this.#send("GET", "/v1/events", {
-			query: { after },
+	/** Events as they happen (server-sent events). */
+	events(after: number | undefined): AsyncGenerator<EventView> {
+		return this.follow<EventView>("/v1/events", { after });
+	}
+
+	/** What a path sends as it changes; throws when the connection is lost. */
+	async *follow<T>(path: string, query: Query = {}): AsyncGenerator<T> {
+		const { body } = await this.#send("GET", path, {
+			query,
 			accept: "text/event-stream",
 		});
 		let rest = "";
-		for await (const chunk of response.body.setEncoding("utf8")) {
-			rest += chunk as string;
-			const records = rest.split("\n\n");
-			rest = records.pop() ?? "";
-			for (const record of records) {
-				const data = /^data: (.*)$/m.exec(record)?.[1];
-				if (data !== undefined) yield JSON.parse(data) as EventView;
+		try {
+			for await (const chunk of body.setEncoding("utf8")) {
+				rest += chunk as string;
+				const records = rest.split("\n\n");
+				rest = records.pop() ?? "";
+				for (const record of records) {
+					const data = /^data: (.*)$/m.exec(record)?.[1];
+					if (data !== undefined) yield JSON.parse(data) as T;
+				}
 			}
+		} catch (error) {
+			throw unreachable(this.#config.url, error);
 		}
+		throw unreachable(this.#config.url, { code: "EPIPE" });
 	}
 
 	async close(): Promise<void> {

@@ -41,7 +41,10 @@ export function registerGet(program: Command, services: Services): void {
 		.argument("[name]", "only the one with this name, or path with this SPI")
 		.option("-w, --watch", "show it again whenever it changes, until Ctrl-C")
 		.addOption(
-			new Option("--interval <time>", "with --watch: how often")
+			new Option(
+				"--interval <time>",
+				"with --watch: how often to ask for paths, flows, counters; the rest comes by itself",
+			)
 				.argParser(milliseconds)
 				.default(1000, "1s"),
 		)
@@ -124,15 +127,31 @@ async function watch(
 	if (noun === "events") return follow(services, command, client, options);
 	const { terminal } = services;
 	let last = "";
-	for (;;) {
-		const { value, text } = await list(services, client, noun, name, options);
+	for await (const lists of changes(client, noun, options.interval)) {
+		const { value, text } = await list(services, lists, noun, name, options);
 		const now = JSON.stringify(value);
-		if (now !== last) {
-			if (terminal.isTty) terminal.out(`${ERASE_SCREEN}${text}`);
-			else await show(terminal, formatOf(command), value, () => `${text}\n`);
-			last = now;
-		}
-		await new Promise((resolve) => setTimeout(resolve, options.interval));
+		if (now === last) continue;
+		if (terminal.isTty) terminal.out(`${ERASE_SCREEN}${text}`);
+		else await show(terminal, formatOf(command), value, () => `${text}\n`);
+		last = now;
+	}
+}
+
+/** What the controller tells the changes of; the rest counts all the time. */
+const FOLLOWED: readonly Noun[] = ["tenants", "nodes", "functions", "policies"];
+
+/** Where lists come from, each time one may have changed. */
+async function* changes(
+	client: Client,
+	noun: Noun,
+	intervalMs: number,
+): AsyncGenerator<Lists> {
+	if (FOLLOWED.includes(noun))
+		for await (const list of client.follow(`/v1/${noun}`))
+			yield { get: async <T>() => list as T };
+	for (;;) {
+		yield client;
+		await new Promise((resolve) => setTimeout(resolve, intervalMs));
 	}
 }
 
@@ -158,6 +177,9 @@ async function follow(
 	}
 }
 
+/** The API's lists, or one that has just come. */
+type Lists = Pick<Client, "get">;
+
 interface Listed {
 	readonly value: unknown;
 	readonly text: string;
@@ -165,7 +187,7 @@ interface Listed {
 
 async function list(
 	services: Services,
-	client: Client,
+	client: Lists,
 	noun: Noun,
 	name: string | undefined,
 	options: Options,

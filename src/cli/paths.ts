@@ -3,7 +3,9 @@ import type { CountersView, PathView } from "../api/schemas.js";
 import type { Client } from "./client.js";
 
 /** All paths; hops of nodes that do not answer stay without counts. */
-export async function countedPaths(client: Client): Promise<PathView[]> {
+export async function countedPaths(
+	client: Pick<Client, "get">,
+): Promise<PathView[]> {
 	const [paths, counters] = await Promise.all([
 		client.get<{ items: PathView[] }>("/v1/paths"),
 		client.get<{ items: CountersView[] }>("/v1/counters"),

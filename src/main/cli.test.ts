@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import type { ApplyResponse, NodeView, PathView } from "../api/schemas.js";
 import {
 	documents,
+	policy,
 	startTestController,
 	type TestController,
 } from "./testing/network.js";
@@ -187,35 +188,95 @@ test("cli: a token is shown once, works, and stops working when revoked", async 
 	rmSync(config);
 });
 
-test("cli: events are followed as they happen", async () => {
-	const child = execFile(CHAINMAIL, ["get", "events", "--watch"], {
+/** Runs a command that goes on; `until` resolves once all it said matches. */
+function going(argv: readonly string[]) {
+	const child = execFile(CHAINMAIL, argv, {
 		env: {
 			...process.env,
 			CHAINMAIL_CONFIG: join(controller.dataDir, "admin.json"),
 		},
 	});
-	try {
-		const seen = new Promise<string>((resolve) => {
-			let text = "";
-			child.stdout?.on("data", (data: string) => {
-				text += data;
-				if (text.includes("watched-token")) resolve(text);
-			});
+	let text = "";
+	const looks = new Set<() => void>();
+	const look = () => {
+		for (const one of [...looks]) one();
+	};
+	for (const stream of [child.stdout, child.stderr])
+		stream?.on("data", (data: string) => {
+			text += data;
+			look();
 		});
-		// The stream may start after the first: make some until one is seen.
-		let made = 0;
-		const timer = setInterval(() => {
-			made++;
-			void controller.admin.newToken({
-				name: `watched-token-${made}`,
-				role: "operator",
-			});
-		}, 100);
-		const text = await seen;
-		clearInterval(timer);
+	child.once("exit", look);
+	return {
+		stop: () => child.kill(),
+		until: (pattern: RegExp) =>
+			new Promise<string>((resolve, reject) => {
+				const check = () => {
+					if (pattern.test(text)) resolve(text);
+					else if (child.exitCode !== null)
+						reject(new Error(`ended without ${pattern}: ${text}`));
+					else return;
+					looks.delete(check);
+				};
+				looks.add(check);
+				check();
+			}),
+	};
+}
+
+test("cli: events are followed as they happen", async () => {
+	const events = going(["get", "events", "--watch"]);
+	// The stream may start after the first: make some until one is seen.
+	let made = 0;
+	const timer = setInterval(() => {
+		made++;
+		void controller.admin.newToken({
+			name: `watched-token-${made}`,
+			role: "operator",
+		});
+	}, 100);
+	try {
+		const text = await events.until(/watched-token/);
 		assert.match(text, /^\d{4}-\d\d-\d\dT\S+ {2}token {2}/m);
 	} finally {
-		child.kill();
+		clearInterval(timer);
+		events.stop();
+	}
+});
+
+test("cli: lists are shown anew when they change, without asking again", async () => {
+	const rarely = ["--watch", "--interval", "600s"];
+	const nodes = going(["get", "nodes", ...rarely]);
+	const policies = going(["get", "policies", ...rarely, "--output", "json"]);
+	try {
+		await nodes.until(/edge2 +ready/);
+		await policies.until(/"name": "web"/);
+		const edge2 = controller.agents.get("edge2");
+		assert.ok(edge2);
+		await edge2.leave();
+		await nodes.until(/edge2 +disconnected/);
+		await edge2.connect(controller.admin.url);
+		await nodes.until(/edge2 +disconnected[\s\S]*edge2 +ready/);
+		await controller.admin.apply([
+			policy("watched", "acme", "match(dport=7) >> drop"),
+		]);
+		await policies.until(/"name": "watched"/);
+		await controller.admin.call("DELETE", "/v1/policies/watched");
+		await policies.until(/"watched"[\s\S]*^\[(?![\s\S]*"watched")[\s\S]*^\]/m);
+	} finally {
+		nodes.stop();
+		policies.stop();
+	}
+});
+
+test("cli: a watched list says so when the controller goes away", async () => {
+	const nodes = going(["get", "nodes", "--watch", "--interval", "600s"]);
+	try {
+		await nodes.until(/edge2 +ready/);
+		await controller.restart();
+		await nodes.until(/controller https:.*: connection lost/);
+	} finally {
+		nodes.stop();
 	}
 });
 

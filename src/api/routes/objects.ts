@@ -1,4 +1,5 @@
 /** What is declared, with what is known of it: lists and descriptions. */
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { Fault } from "../../controller/fault.js";
 import type { App } from "../app.js";
@@ -18,6 +19,7 @@ import {
 	TenantList,
 	TenantView,
 } from "../schemas.js";
+import { followList, openStream, wantsStream } from "../stream.js";
 import {
 	functionView,
 	nodeView,
@@ -31,6 +33,11 @@ const BySpi = Type.Object({
 	spi: Type.Integer({ minimum: 0, maximum: 0xffffff }),
 });
 
+const FOLLOWED = {
+	description:
+		"With `Accept: text/event-stream`: a stream, the whole list whenever it changes.",
+} as const;
+
 export async function objectRoutes(app: App, context: Context): Promise<void> {
 	const { reconciler, delivery, fleet } = context;
 	const everyone = { config: { access: EVERYONE } };
@@ -43,16 +50,30 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 	const pathsCounted = async () =>
 		pathViews(delivery.desired, (await askCounters(fleet)).answers);
 
+	/** Answers with a list, or goes on answering whenever it changes. */
+	const answer = <T>(
+		request: FastifyRequest,
+		reply: FastifyReply,
+		items: () => T[],
+	): { items: T[] } | FastifyReply => {
+		if (!wantsStream(request)) return { items: items() };
+		followList(context, openStream(request, reply), () => ({
+			items: items(),
+		}));
+		return reply;
+	};
+
 	app.get(
 		"/v1/tenants",
-		{ ...everyone, schema: { response: responses(TenantList) } },
-		async (request) => {
+		{ ...everyone, schema: { ...FOLLOWED, response: responses(TenantList) } },
+		async (request, reply) => {
 			const tenant = confinedTo(request);
-			const known = paths();
-			const items = [...reconciler.intent.tenants.values()]
-				.filter((document) => (tenant ?? document.name) === document.name)
-				.map((document) => tenantView(reconciler, known, document));
-			return { items };
+			return answer(request, reply, () => {
+				const known = paths();
+				return [...reconciler.intent.tenants.values()]
+					.filter((document) => (tenant ?? document.name) === document.name)
+					.map((document) => tenantView(reconciler, known, document));
+			});
 		},
 	);
 	app.get(
@@ -72,12 +93,13 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 
 	app.get(
 		"/v1/nodes",
-		{ ...staff, schema: { response: responses(NodeList) } },
-		async () => ({
-			items: [...reconciler.intent.nodes.values()].map((document) =>
-				nodeView(context, document),
+		{ ...staff, schema: { ...FOLLOWED, response: responses(NodeList) } },
+		async (request, reply) =>
+			answer(request, reply, () =>
+				[...reconciler.intent.nodes.values()].map((document) =>
+					nodeView(context, document),
+				),
 			),
-		}),
 	);
 	app.get(
 		"/v1/nodes/:name",
@@ -91,14 +113,14 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 
 	app.get(
 		"/v1/functions",
-		{ ...staff, schema: { response: responses(FunctionList) } },
-		async () => {
-			const known = paths();
-			const items = [...reconciler.intent.functions.values()].map((document) =>
-				functionView(context, known, document),
-			);
-			return { items };
-		},
+		{ ...staff, schema: { ...FOLLOWED, response: responses(FunctionList) } },
+		async (request, reply) =>
+			answer(request, reply, () => {
+				const known = paths();
+				return [...reconciler.intent.functions.values()].map((document) =>
+					functionView(context, known, document),
+				);
+			}),
 	);
 	app.get(
 		"/v1/functions/:name",
@@ -112,13 +134,15 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 
 	app.get(
 		"/v1/policies",
-		{ ...everyone, schema: { response: responses(PolicyList) } },
-		async (request) => {
+		{ ...everyone, schema: { ...FOLLOWED, response: responses(PolicyList) } },
+		async (request, reply) => {
 			const tenant = confinedTo(request);
-			const visible = [...reconciler.intent.policies.values()].filter(
-				({ spec }) => tenant === undefined || spec.tenant === tenant,
-			);
-			return { items: policyViews(paths(), visible) };
+			return answer(request, reply, () => {
+				const visible = [...reconciler.intent.policies.values()].filter(
+					({ spec }) => tenant === undefined || spec.tenant === tenant,
+				);
+				return policyViews(paths(), visible);
+			});
 		},
 	);
 	app.get(

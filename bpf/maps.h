@@ -34,8 +34,8 @@ enum drop_reason {
 	DROP_NO_FRAGMENT_HEAD,	/* later fragment of a packet never seen */
 	DROP_NO_PATH,		/* flow or header names a path this node lacks */
 	DROP_NO_HOP,		/* path has nothing here at this service index */
-	DROP_SI_ZERO,		/* RFC 8300 section 2.3 */
-	DROP_TTL_ZERO,		/* RFC 8300 section 2.2 */
+	DROP_SI_ZERO,		/* service index has come to 0, RFC 8300 section 2.3 */
+	DROP_TTL_ZERO,		/* passed too many forwarders, RFC 8300 section 2.2 */
 	DROP_NSH_VERSION,	/* RFC 8300 section 2.2: version is not 0 */
 	DROP_NSH_OAM,		/* O bit: never delivered to a function */
 	DROP_NSH_MD_TYPE,	/* metadata type or length unknown */

@@ -1,8 +1,12 @@
 /** Writes the generated pages of docs/; with --check fails where one is stale. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { countersMarkdown } from "../src/api/counters.js";
 import { errorsMarkdown } from "../src/api/errors.js";
 
-const pages: Record<string, string> = { "docs/errors.md": errorsMarkdown() };
+const pages: Record<string, string> = {
+	"docs/errors.md": errorsMarkdown(),
+	"docs/counters.md": countersMarkdown(),
+};
 
 for (const [path, wanted] of Object.entries(pages)) {
 	if (!process.argv.includes("--check")) {

@@ -8,6 +8,89 @@ import { countersView, pathViews } from "./views.js";
 /** Shorter than any scrape timeout: a node that hangs must not hide the others. */
 const ASK_TIMEOUT_MS = 2000;
 
+/** Counted in packets and in bytes: two metrics. */
+interface Counted<L extends string = string> {
+	readonly name: string;
+	readonly what: string;
+	readonly labels: readonly L[];
+}
+
+interface Level<L extends string = string> {
+	readonly name: string;
+	readonly help: string;
+	readonly labels: readonly L[];
+}
+
+const COUNTED = {
+	hop: {
+		name: "chainmail_hop",
+		what: "that met this hop of a path",
+		labels: ["node", "spi", "si", "policy", "tenant", "function"],
+	},
+	path: {
+		name: "chainmail_path",
+		what: "that left a path at its exit",
+		labels: ["spi", "policy", "tenant"],
+	},
+	port: {
+		name: "chainmail_port",
+		what: "given to a function's port, and taken from it",
+		labels: ["node", "function", "instance", "port", "side", "direction"],
+	},
+	drop: {
+		name: "chainmail_drop",
+		what: "dropped, by reason",
+		labels: ["node", "reason"],
+	},
+} as const satisfies Record<string, Counted>;
+
+const LEVELS = {
+	revision: {
+		name: "chainmail_revision",
+		help: "Newest revision of the nodes' states that was sent",
+		labels: [],
+	},
+	nodeRevision: {
+		name: "chainmail_node_revision",
+		help: "Newest revision the node acknowledged",
+		labels: ["node"],
+	},
+	agents: {
+		name: "chainmail_agents_connected",
+		help: "Agents that have a session with this controller",
+		labels: [],
+	},
+	up: {
+		name: "chainmail_instance_up",
+		help: "1 where the function's instance is up, else 0",
+		labels: ["node", "function", "instance"],
+	},
+} as const satisfies Record<string, Level>;
+
+const totalOf = (name: string, unit: "Packets" | "Bytes") =>
+	`${name}_${unit.toLowerCase()}_total`;
+
+/** Every metric, for the documentation. */
+export const metricTable: readonly {
+	readonly name: string;
+	readonly type: "counter" | "gauge";
+	readonly help: string;
+	readonly labels: readonly string[];
+}[] = [
+	...Object.values(COUNTED).flatMap(({ name, what, labels }) =>
+		(["Packets", "Bytes"] as const).map((unit) => ({
+			name: totalOf(name, unit),
+			type: "counter" as const,
+			help: `${unit} ${what}`,
+			labels,
+		})),
+	),
+	...Object.values(LEVELS).map((level) => ({
+		...level,
+		type: "gauge" as const,
+	})),
+];
+
 export interface Metrics {
 	readonly contentType: string;
 	scrape(): Promise<string>;
@@ -16,47 +99,33 @@ export interface Metrics {
 export function createMetrics(context: Context): Metrics {
 	const registers = [new Registry()] as const;
 	const [registry] = registers;
-	const counter = <L extends string>(name: string, help: string, labels: L[]) =>
-		new Counter({ name, help, labelNames: labels, registers: [...registers] });
-	const gauge = <L extends string>(name: string, help: string, labels: L[]) =>
-		new Gauge({ name, help, labelNames: labels, registers: [...registers] });
-
-	const hopLabels = ["node", "spi", "si", "policy", "tenant", "function"];
-	const portLabels = [
-		"node",
-		"function",
-		"instance",
-		"port",
-		"side",
-		"direction",
-	];
-	const hop = pair("chainmail_hop", "a path's hop", hopLabels);
-	const path = pair("chainmail_path", "leaving a path at its exit", [
-		"spi",
-		"policy",
-		"tenant",
-	]);
-	const port = pair("chainmail_port", "given to and from a port", portLabels);
-	const drop = pair("chainmail_drop", "dropped, by reason", ["node", "reason"]);
-	const revision = gauge("chainmail_revision", "Newest revision sent", []);
-	const nodeRevision = gauge(
-		"chainmail_node_revision",
-		"Newest revision the node acknowledged",
-		["node"],
-	);
-	const agents = gauge("chainmail_agents_connected", "Agents connected", []);
-	const up = gauge("chainmail_instance_up", "1: the instance is up", [
-		"node",
-		"function",
-		"instance",
-	]);
-
-	function pair<L extends string>(name: string, what: string, labels: L[]) {
-		return {
-			packets: counter(`${name}_packets_total`, `Packets: ${what}`, labels),
-			bytes: counter(`${name}_bytes_total`, `Bytes: ${what}`, labels),
-		};
-	}
+	const pair = <L extends string>({ name, what, labels }: Counted<L>) => {
+		const [packets, bytes] = (["Packets", "Bytes"] as const).map(
+			(unit) =>
+				new Counter({
+					name: totalOf(name, unit),
+					help: `${unit} ${what}`,
+					labelNames: [...labels],
+					registers: [...registers],
+				}),
+		) as [Counter<L>, Counter<L>];
+		return { packets, bytes };
+	};
+	const gauge = <L extends string>({ name, help, labels }: Level<L>) =>
+		new Gauge({
+			name,
+			help,
+			labelNames: [...labels],
+			registers: [...registers],
+		});
+	const hop = pair(COUNTED.hop);
+	const path = pair(COUNTED.path);
+	const port = pair(COUNTED.port);
+	const drop = pair(COUNTED.drop);
+	const revision = gauge(LEVELS.revision);
+	const nodeRevision = gauge(LEVELS.nodeRevision);
+	const agents = gauge(LEVELS.agents);
+	const up = gauge(LEVELS.up);
 
 	/** Counters live in the nodes: each scrape sets them anew. */
 	function fill(answers: ReadonlyMap<string, NodeCounters>): void {

@@ -55,9 +55,9 @@ export const DropReason = {
 	NO_PATH: 7,
 	/** path has nothing here at this service index */
 	NO_HOP: 8,
-	/** RFC 8300 section 2.3 */
+	/** service index has come to 0, RFC 8300 section 2.3 */
 	SI_ZERO: 9,
-	/** RFC 8300 section 2.2 */
+	/** passed too many forwarders, RFC 8300 section 2.2 */
 	TTL_ZERO: 10,
 	/** RFC 8300 section 2.2: version is not 0 */
 	NSH_VERSION: 11,
@@ -137,8 +137,8 @@ export const DROP_REASON_DOCS: readonly string[] = [
 	"later fragment of a packet never seen",
 	"flow or header names a path this node lacks",
 	"path has nothing here at this service index",
-	"RFC 8300 section 2.3",
-	"RFC 8300 section 2.2",
+	"service index has come to 0, RFC 8300 section 2.3",
+	"passed too many forwarders, RFC 8300 section 2.2",
 	"RFC 8300 section 2.2: version is not 0",
 	"O bit: never delivered to a function",
 	"metadata type or length unknown",

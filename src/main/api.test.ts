@@ -4,6 +4,7 @@ import test, { after, before } from "node:test";
 import type { Type } from "typebox";
 import { Check } from "typebox/value";
 import { Agent, request } from "undici";
+import { metricTable } from "../api/metrics.js";
 import {
 	CountersList,
 	EventList,
@@ -206,6 +207,27 @@ test("api: metrics carry nodes, hops, ports, reasons and revision", async () => 
 	}
 	const again = await admin.get("/metrics");
 	assert.match(again.body, /reason="policy"\} 2$/m, "set anew, not added up");
+});
+
+test("api: the documented metrics are those there are", async () => {
+	const { body } = await admin.get("/metrics");
+	const told = [...String(body).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
+		([, name, type]) => `${name} ${type}`,
+	);
+	assert.deepEqual(
+		told.sort(),
+		metricTable.map(({ name, type }) => `${name} ${type}`).sort(),
+	);
+	for (const { name, labels } of metricTable) {
+		/* No fake agent reports an instance's health. */
+		const used = new RegExp(`^${name}\\{(.*)\\} `, "m").exec(body)?.[1];
+		if (name === "chainmail_instance_up" || labels.length === 0) continue;
+		assert.deepEqual(
+			[...(used ?? "").matchAll(/(\w+)="/g)].map(([, label]) => label),
+			[...labels],
+			name,
+		);
+	}
 });
 
 test("api: dry run tells changes and changes nothing", async () => {

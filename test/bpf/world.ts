@@ -5,7 +5,15 @@
  * agent's own tables. Several worlds are as many nodes, each in its namespace.
  */
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+	closeSync,
+	existsSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import * as koffi from "koffi";
 import * as network from "../../src/agent/tables/network.js";
@@ -36,6 +44,7 @@ const unshare: (flags: number) => number = libc.func("int unshare(int flags)");
 const setns: (fd: number, type: number) => number = libc.func(
 	"int setns(int fd, int type)",
 );
+const BPFFS = "/sys/fs/bpf";
 const TC_VERDICTS: Record<number, string> = {
 	0: "pass",
 	2: "drop",
@@ -61,6 +70,15 @@ export function mac(n: number): string {
 let made = 0;
 /** Whose namespace the process is in. */
 let entered: World | undefined;
+
+/** Pins of tests that were killed. */
+function sweepDeadWorlds(): void {
+	for (const name of readdirSync(BPFFS)) {
+		const pid = /^cmtest-(\d+)-\d+$/.exec(name)?.[1];
+		if (pid !== undefined && !existsSync(`/proc/${pid}`))
+			rmSync(join(BPFFS, name), { recursive: true, force: true });
+	}
+}
 
 /** It lives as long as the process, unless it is closed. */
 export class World {
@@ -126,7 +144,8 @@ export class World {
 		} = {},
 	): World {
 		isolate();
-		const pinRoot = `/sys/fs/bpf/cmtest-${process.pid}-${++made}`;
+		sweepDeadWorlds();
+		const pinRoot = `${BPFFS}/cmtest-${process.pid}-${++made}`;
 		const world = new World(pinRoot, options.mapSizes ?? {});
 		entered = world;
 		process.on("exit", () => rmSync(pinRoot, { recursive: true, force: true }));

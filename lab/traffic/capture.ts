@@ -27,8 +27,9 @@ export async function startCapture(
 ): Promise<Capture> {
 	const file = join(
 		tmpdir(),
-		`chainmail-${randomBytes(6).toString("hex")}.pcap`,
+		`chainmail-${host.lab.run}-${randomBytes(6).toString("hex")}.pcap`,
 	);
+	host.lab.removeWithLab(file);
 	host.lab.removeWithLab(file);
 	const tcpdump = host.start([
 		"tcpdump",

@@ -44,8 +44,9 @@ export async function packetRate(
 	const { from, to, seconds = 1 } = options;
 	const file = join(
 		tmpdir(),
-		`chainmail-rate-${randomBytes(6).toString("hex")}`,
+		`chainmail-${from.lab.run}-${randomBytes(6).toString("hex")}.rate`,
 	);
+	from.lab.removeWithLab(file);
 	await to.must(["nft", "-f", "-"], {
 		input: `table inet ${TABLE} { chain c { type filter hook prerouting priority -400; ip daddr ${options.dst} udp dport 9 drop; }; }`,
 	});

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { listRuns, namespacesOf, sweepStaleRuns } from "../../lab/runs.js";
+import { tracesOf } from "./leftovers.js";
 
 const DEMO = fileURLToPath(new URL("../../lab/demo.js", import.meta.url));
 const PINS = "/sys/fs/bpf";
@@ -46,25 +47,8 @@ function startDemo(...args: string[]): Demo {
 	};
 }
 
-function assertGone(run: string): void {
-	assert.deepEqual(namespacesOf(run), []);
-	assert.equal(existsSync(`${PINS}/cm${run}`), false, "pins");
-	assert.deepEqual(commandLinesWith(run), [], "processes");
-	assert.ok(!listRuns().some((record) => record.run === run), "record");
-}
-
-/** Programs that name the run in their arguments. */
-function commandLinesWith(run: string): string[] {
-	return readdirSync("/proc")
-		.filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-		.flatMap((pid) => {
-			try {
-				return [readFileSync(`/proc/${pid}/cmdline`, "utf8")];
-			} catch {
-				return [];
-			}
-		})
-		.filter((line) => line.includes(`cm${run}`));
+async function assertGone(run: string): Promise<void> {
+	assert.deepEqual(await tracesOf(run), []);
 }
 
 test("demo: everything holds, nothing stays", async () => {
@@ -74,7 +58,7 @@ test("demo: everything holds, nothing stays", async () => {
 	assert.match(demo.output(), /lost: 0/);
 	assert.match(demo.output(), /Everything held/);
 	assert.doesNotMatch(demo.output(), /✖/);
-	assertGone(run);
+	await assertGone(run);
 });
 
 for (const signal of ["SIGINT", "SIGKILL"] as const)
@@ -86,7 +70,7 @@ for (const signal of ["SIGINT", "SIGKILL"] as const)
 		demo.kill(signal);
 		await demo.exited;
 		if (signal === "SIGKILL") sweepStaleRuns();
-		assertGone(run);
+		await assertGone(run);
 	});
 
 test("demo: a kept one goes on without its process and ends on request", async () => {
@@ -108,5 +92,5 @@ test("demo: a kept one goes on without its process and ends on request", async (
 	assert.equal(status, 0, "traffic still passes the chain");
 	const end = startDemo("--end", run);
 	assert.equal(await end.exited, 0, end.output());
-	assertGone(run);
+	await assertGone(run);
 });

@@ -101,8 +101,7 @@ describe("kill -9 under load", () => {
 
 	async function kill(program: string): Promise<void> {
 		const running = edge.installation.program(program);
-		running.kill("SIGKILL");
-		assert.equal((await running.exited).signal, "SIGKILL");
+		assert.equal((await running.stop("SIGKILL")).signal, "SIGKILL");
 	}
 
 	/** Everything that a restart must leave as it is, before and after one. */

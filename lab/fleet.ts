@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { Node } from "../src/agent/node.js";
 import type { Intent } from "../src/model/intent.js";
 import { NO_MEMORY } from "../src/plan/allocate.js";
-import { createPlanner, type PathSummary } from "../src/plan/plan.js";
+import type { PathSummary } from "../src/plan/path.js";
+import { createPlanner } from "../src/plan/plan.js";
 import type { Lab } from "./lab.js";
 
 export class Fleet {

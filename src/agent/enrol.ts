@@ -9,13 +9,13 @@ import { join } from "node:path";
 import { connect, type DetailedPeerCertificate } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import { Agent, request } from "undici";
+import { readIfThere, writePrivate } from "../kernel/files.js";
 import {
 	JOIN_PATH,
 	type JoinAnswer,
 	parseJoinToken,
 	RENEW_PATH,
 } from "../plan/join.js";
-import { readIfThere, writePrivate } from "./files.js";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const TIMEOUT_MS = 10_000;

@@ -1,9 +1,9 @@
 /** What the agent remembers of its node between two runs. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { readIfThere, writePrivate } from "../kernel/files.js";
 import { identify, isRunning, type ProcessId } from "../kernel/process.js";
 import type { NodeState } from "../plan/state.js";
-import { readIfThere, writePrivate } from "./files.js";
 
 export class Journal {
 	readonly #directory: string;

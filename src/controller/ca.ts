@@ -7,8 +7,8 @@ import { createHash, randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
+import { readIfThere, writePrivate } from "../kernel/files.js";
 import { Fault } from "./fault.js";
-import { readIfThere, writePrivate } from "./files.js";
 
 const DAY_MS = 86_400_000;
 const CA_LIFE_MS = 3650 * DAY_MS;

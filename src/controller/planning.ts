@@ -1,13 +1,14 @@
 /** The planner as the reconciler uses it: a plan that may be sent, or a Fault. */
 import type { Intent } from "../model/intent.js";
 import type { Memory } from "../plan/allocate.js";
+import type { Violation } from "../plan/findings.js";
 import {
 	chainsOf,
 	checkInvariants,
 	checkTransition,
-	type Violation,
 } from "../plan/invariants.js";
-import type { PathSummary, Planner } from "../plan/plan.js";
+import type { PathSummary } from "../plan/path.js";
+import type { Planner } from "../plan/plan.js";
 import {
 	type States,
 	transition as stages,

@@ -8,17 +8,17 @@ import { openAuthority } from "../controller/ca.js";
 import { type DeliveryOptions, openDelivery } from "../controller/delivery.js";
 import { openEnrollment } from "../controller/enroll.js";
 import { type EventLog, openEventLog } from "../controller/events.js";
-import {
-	privateDirectory,
-	readIfThere,
-	writePrivate,
-} from "../controller/files.js";
 import { createFleet, type FleetListener } from "../controller/fleet.js";
 import { lead } from "../controller/leader.js";
 import { openReconciler } from "../controller/reconcile.js";
 import { sqliteStore } from "../controller/store/sqlite.js";
 import type { Store } from "../controller/store/store.js";
 import { openTokens } from "../controller/tokens.js";
+import {
+	privateDirectory,
+	readIfThere,
+	writePrivate,
+} from "../kernel/files.js";
 
 export interface ControllerOptions extends Partial<DeliveryOptions> {
 	/** Keys, certificates, the store and admin.json; created with mode 0700. */

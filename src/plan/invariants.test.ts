@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_MEMORY } from "./allocate.js";
+import type { Invariant } from "./findings.js";
 import { fn, intentOf, node, policy, tenant } from "./fixtures.js";
-import {
-	chainsOf,
-	checkInvariants,
-	checkTransition,
-	type Invariant,
-} from "./invariants.js";
+import { chainsOf, checkInvariants, checkTransition } from "./invariants.js";
 import { plan } from "./plan.js";
 import { changed, Random, randomIntent } from "./random.js";
 import type { NodeState, PathState } from "./state.js";

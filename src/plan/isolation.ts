@@ -1,7 +1,8 @@
 /** Invariant 4: whose ports, instances and exits a tenant's packets reach. */
-import type { Findings, Surveyed } from "./invariants.js";
+import type { Findings } from "./findings.js";
 import { overlaps, prefixRange, type Range } from "./prefix.js";
 import type { InstanceState } from "./state.js";
+import type { Surveyed } from "./survey.js";
 import { chosenBy, type Network, type NodeIndex } from "./walk.js";
 
 export function checkIsolation(

@@ -20,6 +20,25 @@ export interface Stop extends Candidate {
 	readonly port: number;
 }
 
+/** A path pair for people. */
+export interface PathSummary {
+	readonly spi: number;
+	readonly reverseSpi: number;
+	readonly policy: string;
+	readonly tenant: string;
+	readonly side: "access" | "exit";
+	readonly ingress: string;
+	readonly egress: string;
+	readonly stops: readonly {
+		readonly function: string;
+		readonly instance: string;
+		readonly node: string;
+		readonly port: number;
+	}[];
+	/** Largest inner IP packet in bytes. */
+	readonly mtu: number;
+}
+
 export interface PathPlan {
 	readonly spi: number;
 	readonly reverseSpi: number;

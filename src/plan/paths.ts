@@ -7,12 +7,12 @@ import {
 	crossings,
 	ENCAPSULATION,
 	type PathPlan,
+	type PathSummary,
 	type Stop,
 	servers,
 	TTL_START,
 	viewsOf,
 } from "./path.js";
-import type { PathSummary } from "./plan.js";
 import type { Ports } from "./ports.js";
 import type { PathState } from "./state.js";
 

@@ -7,6 +7,7 @@ import type { Intent } from "../model/intent.js";
 import { Allocator, type Memory } from "./allocate.js";
 import { Chains } from "./chains.js";
 import { draftNodes } from "./nodes.js";
+import type { PathSummary } from "./path.js";
 import { PathCache, PathTable, pairOf } from "./paths.js";
 import { type Places, placesOf } from "./places.js";
 import { Ports } from "./ports.js";
@@ -33,6 +34,8 @@ export interface Health {
 	readonly excluded?: ReadonlySet<string>;
 	/** SPIs that nodes still drain: not given to another path, however old. */
 	readonly draining?: ReadonlySet<number>;
+	/** Ports that nodes still have, by node: not given to another instance. */
+	readonly ports?: ReadonlyMap<string, ReadonlySet<number>>;
 }
 
 export interface Plan {
@@ -43,25 +46,6 @@ export interface Plan {
 	readonly paths: readonly PathSummary[];
 	/** Errors first. With an error the intent should be refused. */
 	readonly problems: readonly PlanProblem[];
-}
-
-/** A path pair for people. */
-export interface PathSummary {
-	readonly spi: number;
-	readonly reverseSpi: number;
-	readonly policy: string;
-	readonly tenant: string;
-	readonly side: "access" | "exit";
-	readonly ingress: string;
-	readonly egress: string;
-	readonly stops: readonly {
-		readonly function: string;
-		readonly instance: string;
-		readonly node: string;
-		readonly port: number;
-	}[];
-	/** Largest inner IP packet in bytes. */
-	readonly mtu: number;
 }
 
 export interface Planned {
@@ -126,7 +110,7 @@ function makePlan(
 	);
 	problems.add(...usage.problems);
 	const chains = new Chains(intent, health.excluded ?? new Set());
-	const ports = new Ports(intent, memory.ports, revision);
+	const ports = new Ports(intent, memory.ports, revision, health.ports);
 	usage.openPorts(intent, ports);
 	const nodeId = (name: string) => ids.nodes.take(name);
 	const tenantId = (name: string) => ids.tenants.take(name);

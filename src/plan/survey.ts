@@ -33,6 +33,9 @@ export interface Survey {
 	readonly ways: ReadonlyMap<string, Way>;
 }
 
+/** What is known of the path of an SPI. */
+export type Surveyed = (spi: number) => Survey;
+
 interface Remembered {
 	readonly around: string;
 	readonly parts: readonly (PathState | undefined)[];

@@ -24,7 +24,8 @@ import { Node } from "../../src/agent/node.js";
 import { links } from "../../src/kernel/ip.js";
 import { NO_MEMORY } from "../../src/plan/allocate.js";
 import { fn, intentOf, node, policy, tenant } from "../../src/plan/fixtures.js";
-import { type PathSummary, plan } from "../../src/plan/plan.js";
+import type { PathSummary } from "../../src/plan/path.js";
+import { plan } from "../../src/plan/plan.js";
 import type { NodeState, PathState } from "../../src/plan/state.js";
 import { eventually } from "./ovs-wires.js";
 

@@ -1,5 +1,6 @@
-/** Files of the agent's state directory: written whole or not at all, mode 0600. */
+/** State and secrets in files: written whole or not at all, for the owner only. */
 import {
+	chmodSync,
 	closeSync,
 	fsyncSync,
 	mkdirSync,
@@ -10,10 +11,16 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 
-/** The name points at the old content or the new, whatever happens. */
+/** Creates the directory, or narrows an existing one, to mode 0700. */
+export function privateDirectory(path: string): void {
+	mkdirSync(path, { recursive: true, mode: 0o700 });
+	chmodSync(path, 0o700);
+}
+
+/** Writes with mode 0600 and syncs before the name points at it. */
 export function writePrivate(path: string, text: string): void {
 	mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-	const next = `${path}.new`;
+	const next = `${path}.${process.pid}.new`;
 	const file = openSync(next, "w", 0o600);
 	try {
 		writeSync(file, text);
@@ -22,8 +29,12 @@ export function writePrivate(path: string, text: string): void {
 		closeSync(file);
 	}
 	renameSync(next, path);
+	const directory = openSync(dirname(path), "r");
+	fsyncSync(directory);
+	closeSync(directory);
 }
 
+/** A file's text; undefined where there is no such file. */
 export function readIfThere(path: string): string | undefined {
 	try {
 		return readFileSync(path, "utf8");

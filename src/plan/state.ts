@@ -64,7 +64,7 @@ export interface InstanceState {
 
 /** A port: a pair of attachments (inside, outside), or one for a tap. */
 export interface PortState {
-	/** Unique on its node, stable across replans, 1…32767. */
+	/** Unique on its node, stable across replans, 1…4095 (MAX_PORTS in bpf/maps.h). */
 	readonly id: number;
 	/**
 	 * Set on a function that rewrites addresses: the only path pair that uses

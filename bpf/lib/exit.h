@@ -42,7 +42,11 @@ INLINE bool ip_ttl_decrement(struct __sk_buff *skb, const struct packet *p)
 	return true;
 }
 
-/* Replies that arrive where this packet leaves walk the path back. */
+/*
+ * Replies that arrive where this packet leaves walk the path back. A reply itself
+ * changes nothing about a flow that rules have judged here: it would open again
+ * what they shut, and hold on to a path they have left.
+ */
 FRAME int learn_reverse(const struct packet *p, const struct path *path, __u32 scope, __u32 ifindex)
 {
 	struct flow_key back = { .scope = scope };
@@ -54,7 +58,7 @@ FRAME int learn_reverse(const struct packet *p, const struct path *path, __u32 s
 	tuple_reverse(&back.t, &p->key.t);
 	old = bpf_map_lookup_elem(&flows, &back);
 	if (old && old->tenant == path->tenant) {
-		if (old->spi != path->reverse_spi) {
+		if (old->spi != path->reverse_spi && !(path->flags & PATH_REVERSE && old->generation)) {
 			old->spi = path->reverse_spi;
 			old->generation = 0;
 		}

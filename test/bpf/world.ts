@@ -34,7 +34,6 @@ import {
 	type TestResult,
 	testRun,
 } from "../../src/kernel/bpf.js";
-import { waitForPrograms } from "../../src/kernel/grace.js";
 import type { NodeState } from "../../src/plan/state.js";
 import { root } from "../../tools/root.js";
 
@@ -50,6 +49,10 @@ const TC_VERDICTS: Record<number, string> = {
 	2: "drop",
 	7: "redirect",
 };
+
+export function verdictOf({ retval }: TestResult): string {
+	return TC_VERDICTS[retval] ?? `verdict ${retval}`;
+}
 
 export type ProgramName = "access" | "port" | "underlay";
 
@@ -84,6 +87,7 @@ function sweepDeadWorlds(): void {
 export class World {
 	readonly pinRoot: string;
 	readonly #netns: number;
+	#dropped: readonly number[] = [];
 	readonly #objects: Record<ProgramName, BpfObject>;
 	readonly #interfaces = new Map<string, { ifindex: number; mac: string }>();
 	readonly maps;
@@ -181,7 +185,8 @@ export class World {
 		for (const spi of paths.present()) if (!wanted.has(spi)) paths.remove(spi);
 		for (const path of state.paths)
 			paths.put(path, policies.get(path.policy) ?? 0, attachments);
-		const rules = new RuleTables(maps, waitForPrograms);
+		/* No program runs meanwhile: nothing to wait for. */
+		const rules = new RuleTables(maps, () => {});
 		const sets = new Set(
 			state.ruleSets.map(({ tenantId, side }) => ruleSetIndex(tenantId, side)),
 		);
@@ -211,19 +216,27 @@ export class World {
 		frame: Buffer,
 		context: TestContext = {},
 	): Outcome {
-		const before = this.#drops();
+		this.newDrops();
 		const result = this.measure(program, on, frame, 1, context);
-		const drops = this.#drops().flatMap((packets, reason) =>
+		return {
+			verdict: verdictOf(result),
+			drops: this.newDrops(),
+			data: result.data,
+			durationNs: result.durationNs,
+		};
+	}
+
+	/** Reasons whose counters rose since the last call, one name for each packet. */
+	newDrops(): string[] {
+		const before = this.#dropped;
+		this.#dropped = this.maps.drops
+			.range(0, DROP_REASON_NAMES.length)
+			.map(({ packets }) => packets);
+		return this.#dropped.flatMap((packets, reason) =>
 			Array<string>(packets - (before[reason] ?? 0)).fill(
 				DROP_REASON_NAMES[reason] ?? `reason ${reason}`,
 			),
 		);
-		return {
-			verdict: TC_VERDICTS[result.retval] ?? `verdict ${result.retval}`,
-			drops,
-			data: result.data,
-			durationNs: result.durationNs,
-		};
 	}
 
 	measure(
@@ -254,12 +267,6 @@ export class World {
 		for (const map of Object.values(this.maps)) map.close();
 		closeSync(this.#netns);
 		rmSync(this.pinRoot, { recursive: true, force: true });
-	}
-
-	#drops(): number[] {
-		return this.maps.drops
-			.range(0, DROP_REASON_NAMES.length)
-			.map(({ packets }) => packets);
 	}
 
 	#enter(): void {

@@ -505,6 +505,17 @@ const ports: Row[] = [
 		drop: "policy",
 	},
 	{
+		title:
+			"inbound: a reply on the path back opens nothing that a rule has shut",
+		after: [
+			exit(f.fromServer(f.down6, f.syn(25))),
+			underlay(f.fromEdge2(SPI.local + 1, 254, {}, f.up6, f.answer(25))),
+		],
+		...exit(f.fromServer(f.down6, f.syn(25))),
+		verdict: "drop",
+		drop: "policy",
+	},
+	{
 		title: "inbound: an address that two tenants share is nobody's",
 		...exit(f.fromServer(f.down4, f.syn(25))),
 		verdict: "pass",

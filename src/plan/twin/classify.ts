@@ -112,6 +112,7 @@ function keptBy(
 	if (
 		!keep ||
 		action.kind !== "chain" ||
+		action.slots.length === 0 ||
 		known?.policyId !== policyId ||
 		known.generation === 0 ||
 		typeof known.spi !== "number" ||
@@ -257,6 +258,7 @@ function ownerOf(state: NodeState, address: string): number {
 	return owner;
 }
 
-function looksAtDscp(set: RuleSetState): boolean {
+/** Then DSCP is part of its flows' key. */
+export function looksAtDscp(set: RuleSetState): boolean {
 	return set.rules.some((rule) => rule.keys.some((key) => key.dscpMask !== 0));
 }

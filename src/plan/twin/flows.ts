@@ -12,6 +12,7 @@ export interface Flow {
 
 export class FlowTable {
 	readonly #flows = new Map<string, Flow>();
+	readonly #origins = new Map<string, Flow>();
 
 	get(scope: number, packet: Packet, dscp: number): Flow | undefined {
 		return this.#flows.get(keyOf(scope, packet, dscp));
@@ -19,6 +20,14 @@ export class FlowTable {
 
 	set(scope: number, packet: Packet, dscp: number, flow: Flow): void {
 		this.#flows.set(keyOf(scope, packet, dscp), flow);
+		if (dscp > 0) {
+			this.#origins.set(keyOf(scope, packet, 0), flow);
+		}
+	}
+
+	/** Newest entry of a flow whose key has a DSCP: a reply cannot know it. */
+	origin(scope: number, packet: Packet): Flow | undefined {
+		return this.#origins.get(keyOf(scope, packet, 0));
 	}
 }
 

@@ -51,7 +51,11 @@ export type TraceStep = {
 	  } & OnPath)
 	/** `bytes` of headers go around it for the wire. */
 	| ({ readonly kind: "encapsulate"; readonly to: string } & OnPath)
-	| ({ readonly kind: "exit"; readonly interface: string } & OnPath)
+	| ({
+			readonly kind: "exit";
+			readonly interface: string;
+			readonly vlan: number;
+	  } & OnPath)
 	/** Replies that arrive here walk the path back. */
 	| { readonly kind: "learn"; readonly spi: number; readonly scope: number }
 	/** Left to the node's own routing, unchained. */

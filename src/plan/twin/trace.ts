@@ -43,6 +43,7 @@ export class Twin {
 			exit && {
 				node: exit.node,
 				interface: exit.interface,
+				vlan: exit.vlan,
 				packet: replyTo(packet),
 			}
 		);
@@ -105,7 +106,7 @@ export class Twin {
 				packet = after;
 			}
 			if (step.kind === "exit") {
-				this.#learn(spi, decision.node, step.interface, packet, steps);
+				this.#learn(spi, step, packet, steps);
 			}
 		}
 		if (stuck) {
@@ -173,6 +174,7 @@ export class Twin {
 					kind: "exit",
 					...on,
 					interface: out.name,
+					vlan: out.vlan,
 					why: "every function has seen it",
 				}
 			: {
@@ -186,21 +188,29 @@ export class Twin {
 	/** As learn_reverse in bpf/lib/exit.h; a reverse path finds its flow there. */
 	#learn(
 		spi: number,
-		node: string,
-		out: string,
+		out: Omit<Start, "packet">,
 		packet: Packet,
 		steps: TraceStep[],
 	): void {
+		const { node } = out;
 		const at = this.#network.nodes.get(node);
 		const path = at?.paths.get(spi);
-		const by = at?.state.interfaces.find((one) => one.name === out);
+		const by = at?.state.interfaces.find(
+			(one) => one.name === out.interface && one.vlan === out.vlan,
+		);
 		if (!path || !by) {
 			return;
 		}
 		const scope = by.tenantId;
 		const back = replyTo(packet);
 		const known = this.#table(node).get(scope, back, 0);
-		if (path.direction === "reverse" && known) {
+		const origin = known ?? this.#table(node).origin(scope, back);
+		if (
+			path.direction === "reverse" &&
+			origin &&
+			origin.generation > 0 &&
+			origin.tenantId === path.tenantId
+		) {
 			return;
 		}
 		if (known && known.tenantId !== path.tenantId) {

@@ -8,9 +8,18 @@ import type { FlowKey } from "../../../src/kernel/bpf.js";
 import type { Packet } from "../../../src/model/packet.js";
 import type { States } from "../../../src/plan/transition.js";
 import type { Start } from "../../../src/plan/twin/steps.js";
-import { formatMac, parseMac } from "../../../src/wire/address.js";
-import { decodePacket, layerOf } from "../../../src/wire/decode.js";
-import { functionMac, mac, type Outcome, World } from "../world.js";
+import {
+	formatAddress,
+	formatMac,
+	parseMac,
+} from "../../../src/wire/address.js";
+import {
+	functionMac,
+	mac,
+	type ProgramName,
+	verdictOf,
+	World,
+} from "../world.js";
 import type { Functions } from "./functions.js";
 import { KINDS, NODES, nameOf, type PortId, underlayOf } from "./network.js";
 import { framesOf, type Shape } from "./packets.js";
@@ -34,6 +43,13 @@ export const OUTSIDE = 1;
 export const userMac = (tenantId: number) => mac(0x60 + tenantId);
 const GATEWAY = { net: mac(0x71), ap: mac(0x72), aq: mac(0x73) };
 const ROUTER = mac(0x74);
+
+/** A frame for a program, on an interface of its node. */
+export interface Run {
+	readonly program: ProgramName;
+	readonly on: string;
+	readonly frame: Buffer;
+}
 
 export interface Journey {
 	readonly way: Way;
@@ -71,6 +87,10 @@ export class KernelNetwork {
 		for (const [node, state] of states) this.world(node).apply(state);
 	}
 
+	close(): void {
+		for (const world of this.#worlds.values()) world.close();
+	}
+
 	forget(): void {
 		this.held.clear();
 		for (const world of this.#worlds.values()) {
@@ -97,78 +117,92 @@ export class KernelNetwork {
 		functions: Functions,
 	): Journey {
 		const way: string[] = [];
-		let facts = start.packet;
+		let { node, packet: facts } = start;
 		let translated = false;
-		let node = start.node;
-		let at = start.interface;
-		let outcome = this.world(node).run("access", at, frame);
+		let run: Run = { program: "access", on: start.interface, frame };
 		for (let runs = 0; runs < MOST_RUNS; runs++) {
-			if (outcome.verdict === "pass") way.push(passed(node));
-			if (outcome.verdict === "drop")
-				way.push(dropped(node, outcome.drops.join("+")));
-			if (outcome.verdict !== "redirect" || outcome.drops.length > 0)
-				return { way, left: facts, frame: outcome.data };
-			const to = this.#place(node, outcome);
-			if (to.kind === "exit") {
-				way.push(exits(node, to.interface));
-				return { way, left: facts, frame: outcome.data };
-			}
-			if (to.kind === "node") {
-				const nsh = layerOf(decodePacket(outcome.data), "nsh");
-				const ttl = translated ? undefined : nsh?.ttl;
-				way.push(wired(node, to.node, nsh?.spi, nsh?.si, ttl));
+			const next = this.arrive(node, run, facts, !translated);
+			way.push(next.word);
+			const { to, data } = next;
+			if (to?.kind === "node") {
 				node = to.node;
-				at = "up";
-				const { mac } = this.world(node).interface(at);
-				outcome = this.world(node).run(
-					"underlay",
-					at,
-					relink(outcome.data, ROUTER, mac),
-				);
+				const { mac } = this.world(node).interface("up");
+				run = {
+					program: "underlay",
+					on: "up",
+					frame: relink(data, ROUTER, mac),
+				};
 				continue;
 			}
-			const back = to.side === INSIDE ? OUTSIDE : INSIDE;
-			const world = this.world(node);
-			const state = world.maps.states.get(
-				keyOf(PORT_SCOPE + 2 * to.port + back, facts),
-			);
-			way.push(
-				given(
-					node,
-					to.port,
-					state?.spi,
-					(state?.si ?? 0) + 1,
-					translated ? undefined : state?.ttl,
-				),
-			);
-			translated ||= KINDS[to.port] === "nat";
-			this.held.add(heldKey(node, to.port, back, facts));
+			if (to?.kind !== "port") return { way, left: facts, frame: data };
 			const answer = functions.handle(KINDS[to.port], facts);
 			if (!answer) {
 				way.push(dropped(node, "function"));
-				return { way, left: facts, frame: outcome.data };
+				return { way, left: facts, frame: data };
 			}
-			at = portName(to.port, back);
-			const macs = { src: functionMac(at), dst: world.interface(at).mac };
-			const next =
+			const on = portName(to.port, 1 - to.side);
+			const macs = {
+				src: functionMac(on),
+				dst: this.world(node).interface(on).mac,
+			};
+			const given =
 				answer === facts
-					? relink(outcome.data, macs.src, macs.dst)
+					? relink(data, macs.src, macs.dst)
 					: framesOf(answer, shape, macs)[nth];
-			if (!next) throw new Error("a fragment has no frame");
+			if (!given) throw new Error("a fragment has no frame");
+			translated ||= KINDS[to.port] === "nat";
 			facts = answer;
-			outcome = world.run("port", at, next);
+			run = { program: "port", on, frame: given };
 		}
 		throw new Error(`a packet goes round: ${way.join(", ")}`);
 	}
 
-	/** SPI that the flow table has for a packet. */
-	chosen(start: Start): string {
+	/** One run, and where the frame goes then: nowhere if it passes or is dropped. */
+	arrive(
+		node: string,
+		{ program, on, frame }: Run,
+		facts: Packet,
+		aged: boolean,
+	) {
+		const world = this.world(node);
+		const result = world.measure(program, on, frame, 1);
+		const { data } = result;
+		const verdict = verdictOf(result);
+		/* Counters are read only here: a drop that others counted shows as well. */
+		if (verdict === "drop")
+			return { word: dropped(node, world.newDrops().join("+")), data };
+		if (verdict === "pass") return { word: passed(node), data };
+		const to = this.#place(node, data);
+		if (to.kind === "exit") return { word: exits(node, to.interface), data };
+		if (to.kind === "node") {
+			const ttl = (data.readUInt16BE(NSH) >> 6) & 63;
+			const path = data.readUInt32BE(NSH + 4);
+			const word = wired(
+				node,
+				to.node,
+				path >>> 8,
+				path & 255,
+				aged ? ttl : undefined,
+			);
+			return { word, to, data };
+		}
+		const back = 1 - to.side;
+		const state = world.maps.states.get(
+			keyOf(PORT_SCOPE + 2 * to.port + back, facts),
+		);
+		this.held.add(heldKey(node, to.port, back, facts));
+		const si = (state?.si ?? 0) + 1;
+		const ttl = aged ? state?.ttl : undefined;
+		return { word: given(node, to.port, state?.spi, si, ttl), to, data };
+	}
+
+	/** SPI that the flow table has for a packet; `dscp`: of the flow's key. */
+	chosen(start: Start, dscp: number): string {
 		const { node, packet } = start;
 		const { flows } = this.world(node).maps;
 		const scope = this.#scopeOf(start);
 		const flow =
-			flows.get(keyOf(scope, packet, packet.dscp)) ??
-			flows.get(keyOf(scope, packet));
+			flows.get(keyOf(scope, packet, dscp)) ?? flows.get(keyOf(scope, packet));
 		const special: Record<number, string> = { 0: "pass", 16777215: "drop" };
 		return flowIs(node, flow ? (special[flow.spi] ?? flow.spi) : "none");
 	}
@@ -180,16 +214,14 @@ export class KernelNetwork {
 	}
 
 	/** Where a redirected frame goes, by its addresses. */
-	#place(node: string, { data }: Outcome) {
+	#place(node: string, data: Buffer) {
 		const dst = formatMac(data.subarray(0, 6));
 		const src = formatMac(data.subarray(6, 12));
 		const port = PORTS_BY_MAC.get(dst);
 		if (port) return { kind: "port" as const, ...port };
 		const world = this.world(node);
 		if (src === world.interface("up").mac) {
-			const to = NODES.find(
-				(one) => underlayOf(one) === layerOf(decodePacket(data), "ipv4")?.dst,
-			);
+			const to = NODES.find((one) => underlayOf(one) === destination(data));
 			if (to) return { kind: "node" as const, node: nameOf(to) };
 		}
 		const out = (["net", "ap", "aq"] as const).find(
@@ -199,6 +231,10 @@ export class KernelNetwork {
 		throw new Error(`node ${node}: sent a frame from ${src} to ${dst}`);
 	}
 }
+
+/** Behind Ethernet, IPv4, UDP and VXLAN-GPE. */
+const NSH = 14 + 20 + 8 + 8;
+const destination = (frame: Buffer) => formatAddress(frame.subarray(30, 34));
 
 export const portName = (port: number, side: number) =>
 	`p${port}${side === INSIDE ? "i" : "o"}`;

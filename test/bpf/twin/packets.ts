@@ -14,12 +14,15 @@ import {
 	icmpv6,
 	ipv4,
 	ipv6,
+	nsh,
 	packet,
 	raw,
 	tcp,
 	udp,
+	vxlanGpe,
 } from "../../../src/wire/build.js";
 import type { Ipv6Extension } from "../../../src/wire/ipv6.js";
+import type { Nsh } from "../../../src/wire/nsh.js";
 import {
 	isWithin,
 	OUTSIDE,
@@ -44,6 +47,13 @@ export interface Shape {
 	/** Sent as two fragments of this identification. */
 	readonly fragmentId?: number;
 }
+
+const PLAIN: Shape = {
+	options: Buffer.alloc(0),
+	extensions: [],
+	payload: Buffer.alloc(8),
+	syn: false,
+};
 
 const hasPorts = (proto: number) => [TCP, UDP, SCTP].includes(proto);
 const isIcmp = (proto: number) => proto === ICMP || proto === ICMPV6;
@@ -264,26 +274,43 @@ function transport(
 export function errorAbout(
 	facts: Packet,
 	macs: { readonly src: string; readonly dst: string },
+	vlan = 0,
 ): Buffer {
 	const { family, src } = facts;
-	const plain: Shape = {
-		options: Buffer.alloc(0),
-		extensions: [],
-		payload: Buffer.alloc(8),
-		syn: false,
-	};
-	const about = packet(network(facts, plain), ...transport(facts, plain));
+	const link = eth({ ...macs, ...(vlan > 0 && { vlan }) });
+	const about = packet(network(facts, PLAIN), ...transport(facts, PLAIN));
 	return family === 4
 		? packet(
-				eth(macs),
+				link,
 				ipv4({ src: "203.0.113.77", dst: src }),
 				icmp({ type: 11 }),
 				about.subarray(0, 28),
 			)
 		: packet(
-				eth(macs),
+				link,
 				ipv6({ src: "2001:db8:200::77", dst: src }),
 				icmpv6({ type: 3 }),
 				about,
 			);
+}
+
+/** The packet as another node sends it to this one. */
+export function tunnelled(
+	place: Pick<Nsh, "spi" | "si" | "ttl">,
+	facts: Packet,
+	{
+		src,
+		dst,
+		mac,
+	}: { readonly src: string; readonly dst: string; readonly mac: string },
+): Buffer {
+	return packet(
+		eth({ dst: mac }),
+		ipv4({ src, dst }),
+		udp({ sport: 50_000, checksum: 0 }),
+		vxlanGpe(),
+		nsh(place),
+		network(facts, PLAIN),
+		...transport(facts, PLAIN),
+	);
 }

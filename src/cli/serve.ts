@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliFailure, ExitCode } from "./failure.js";
-import { collect } from "./numbers.js";
+import { collect, milliseconds } from "./numbers.js";
 import {
 	type LogLevel,
 	logLevels,
@@ -15,6 +15,8 @@ interface ControllerOptions {
 	readonly dataDir: string;
 	readonly listen: Listen;
 	readonly name?: string[];
+	readonly keepIdle: number;
+	readonly keepMax: number;
 	readonly logLevel: LogLevel;
 }
 
@@ -60,17 +62,36 @@ export function registerController(program: Command, services: Services): void {
 			collect,
 		)
 		.addOption(
+			new Option(
+				"--keep-idle <time>",
+				"after a change of a policy with `onChange: keep`: an old path goes once no packet used it for so long",
+			)
+				.argParser(milliseconds)
+				.default(300_000, "5m"),
+		)
+		.addOption(
+			new Option(
+				"--keep-max <time>",
+				"and at the latest after so long; what still runs on it moves to the new path",
+			)
+				.argParser(milliseconds)
+				.default(86_400_000, "24h"),
+		)
+		.addOption(
 			new Option("--log-level <level>", "how much it says")
 				.choices(logLevels)
 				.default("info"),
 		)
 		.action(async (options: ControllerOptions) => {
 			const { dataDir, listen: at, name, logLevel: level } = options;
+			const { keepIdle: keepIdleMs, keepMax: keepMaxMs } = options;
 			await serve(services, () =>
 				services.startController({
 					dataDir,
 					...at,
 					names: name ?? [],
+					keepIdleMs,
+					keepMaxMs,
 					logLevel: level,
 				}),
 			);

@@ -36,6 +36,9 @@ export interface ControllerSettings {
 	readonly host: string;
 	readonly port: number;
 	readonly names: readonly string[];
+	/** How long old paths stay for flows of policies with `onChange: keep`. */
+	readonly keepIdleMs: number;
+	readonly keepMaxMs: number;
 	readonly logLevel: LogLevel;
 }
 

@@ -25,6 +25,9 @@ export interface DeliveryOptions {
 	readonly drainIdleMs: number;
 	/** … or when it has been draining for so long. */
 	readonly drainMaxMs: number;
+	/** The same two for paths whose flows stay by policy (`onChange: keep`). */
+	readonly keepIdleMs: number;
+	readonly keepMaxMs: number;
 }
 
 export interface Delivery {
@@ -43,8 +46,14 @@ export interface Delivery {
 	): Promise<Outcome>;
 	/** Forgets nodes that are not among these, once they said they are empty. */
 	forget(kept: States): Promise<void>;
-	/** Resolves true when all inactive paths are drained, false when aborted. */
-	drained(signal: AbortSignal): Promise<boolean>;
+	/**
+	 * Resolves with inactive paths that are drained, undefined when aborted. All
+	 * are waited for but those in `kept`: each of them ends by itself.
+	 */
+	drained(
+		kept: ReadonlySet<number>,
+		signal: AbortSignal,
+	): Promise<ReadonlySet<number> | undefined>;
 	/** Resolves when these nodes are connected, at the latest after reconnectMs. */
 	present(nodes: readonly string[]): Promise<void>;
 	/** Whether the node runs what it should. */
@@ -62,6 +71,8 @@ export interface Delivery {
 
 const DESIRED = "desired/";
 const REVISION = "revision";
+/** Longest that a timer can wait. */
+const LONGEST_MS = 0x7fff_ffff;
 
 export async function openDelivery(
 	store: Store,
@@ -106,7 +117,7 @@ export async function openDelivery(
 			};
 			const abort = () => finish(false);
 			const deadline = setTimeout(abort, timeoutMs);
-			// Only the grace of nodes that went away ends without a message.
+			// Graces of nodes that went away, and of paths, end without a message.
 			const poll = setInterval(check, Math.max(10, options.reconnectMs / 4));
 			listeners.add(check);
 			signal?.addEventListener("abort", abort);
@@ -130,19 +141,37 @@ export async function openDelivery(
 		return refusal && refusal.revision >= state.revision ? refusal : undefined;
 	}
 
-	function isIdle(node: string, spi: number): boolean {
-		if (!fleet.isConnected(node)) return true;
+	function isIdle(node: string, spi: number, idleMs: number): boolean {
 		const status = statuses.get(node);
 		const state = desired.get(node);
 		if (!status || !state || status.revision < state.revision) return false;
 		const path = status.idlePaths.find((idle) => idle.spi === spi);
-		return path !== undefined && path.idleMs >= options.drainIdleMs;
+		return path !== undefined && path.idleMs >= idleMs;
 	}
 
-	const isDrained = () =>
-		[...desired.values()].every((state) =>
-			state.paths.every((path) => path.active || isIdle(state.node, path.spi)),
-		);
+	/** Since when each inactive path has been one. */
+	const drainingMs = new Map<number, number>();
+
+	/** Directions of one path drain together: by the lower of their numbers. */
+	function drainingPairs(): Map<number, { node: string; spi: number }[]> {
+		const pairs = new Map<number, { node: string; spi: number }[]>();
+		for (const { node, paths } of desired.values()) {
+			for (const { spi, reverseSpi, active } of paths) {
+				if (active) continue;
+				const first = Math.min(spi, reverseSpi);
+				const places = pairs.get(first) ?? [];
+				pairs.set(first, places);
+				places.push({ node, spi });
+			}
+		}
+		for (const first of drainingMs.keys()) {
+			if (!pairs.has(first)) drainingMs.delete(first);
+		}
+		for (const first of pairs.keys()) {
+			if (!drainingMs.has(first)) drainingMs.set(first, Date.now());
+		}
+		return pairs;
+	}
 
 	/** A node is ahead of us: our store is older than what it runs. */
 	function overtake(state: NodeState | undefined, running: number): void {
@@ -233,9 +262,33 @@ export async function openDelivery(
 			for (const node of gone) desired.delete(node);
 		},
 
-		async drained(signal) {
-			await until(isDrained, options.drainMaxMs, signal);
-			return !signal.aborted && !closing.signal.aborted;
+		async drained(kept, signal) {
+			const pairs = [...drainingPairs()].map(([first, places]) => {
+				const isKept = places.every(({ spi }) => kept.has(spi));
+				const [idleMs, maxMs] = isKept
+					? [options.keepIdleMs, options.keepMaxMs]
+					: [options.drainIdleMs, options.drainMaxMs];
+				const endMs = (drainingMs.get(first) ?? 0) + maxMs;
+				/* A node without its agent may still forward what is to be kept. */
+				const isDrained = () =>
+					Date.now() >= endMs ||
+					places.every(({ node, spi }) =>
+						fleet.isConnected(node) ? isIdle(node, spi, idleMs) : !isKept,
+					);
+				return { places, isKept, isDrained };
+			});
+			const plain = pairs.filter(({ isKept }) => !isKept);
+			const mayGoOn = () =>
+				plain.length > 0 || pairs.length === 0
+					? plain.every(({ isDrained }) => isDrained())
+					: pairs.some(({ isDrained }) => isDrained());
+			await until(mayGoOn, LONGEST_MS, signal);
+			if (signal.aborted || closing.signal.aborted) return undefined;
+			return new Set(
+				pairs
+					.filter(({ isDrained }) => isDrained())
+					.flatMap(({ places }) => places.map(({ spi }) => spi)),
+			);
 		},
 
 		async present(nodes) {

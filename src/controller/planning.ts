@@ -10,6 +10,7 @@ import {
 import type { PathSummary } from "../plan/path.js";
 import type { Planner } from "../plan/plan.js";
 import {
+	remainder as rest,
 	type States,
 	transition as stages,
 	type Transition,
@@ -38,6 +39,7 @@ export function planIntent(
 	const made = planner(intent, memory, {
 		excluded: down,
 		draining: drainingOf(sent),
+		ports: portsOf(sent),
 	});
 	const { states, paths, problems } = made.plan;
 	const errors = problems.filter((problem) => problem.severity === "error");
@@ -61,6 +63,51 @@ export function transition(sent: States, next: States): Transition {
 	return made;
 }
 
+/** The plan, with old paths that are not drained yet; throws as `transition`. */
+export function remainder(
+	sent: States,
+	next: States,
+	drained: ReadonlySet<number>,
+): States {
+	const left = rest(sent, next, drained);
+	refuse(checkInvariants(left));
+	return left;
+}
+
+/**
+ * Old paths on which flows may stay as long as they live: of policies with
+ * `onChange: keep`, over nodes that stay, through instances that are up.
+ */
+export function keptPaths(
+	sent: States,
+	next: States,
+	down: ReadonlySet<string>,
+): ReadonlySet<number> {
+	const policies = new Set(
+		[...next.values()]
+			.flatMap(({ ruleSets }) => ruleSets.flatMap(({ rules }) => rules))
+			.filter(({ keep, action }) => keep && action.kind === "chain")
+			.map(({ policy }) => policy),
+	);
+	const kept = new Set<number>();
+	const lost = new Set<number>();
+	for (const { node, paths, instances } of sent.values()) {
+		const broken = new Set(
+			instances
+				.filter((one) => down.has(`${one.function}/${one.instance}`))
+				.flatMap(({ ports }) => ports.map(({ id }) => id)),
+		);
+		for (const { spi, active, policy, hops } of paths) {
+			if (active) continue;
+			const isWhole =
+				next.has(node) &&
+				!hops.some((hop) => hop && "port" in hop && broken.has(hop.port));
+			(isWhole && policies.has(policy) ? kept : lost).add(spi);
+		}
+	}
+	return new Set([...kept].filter((spi) => !lost.has(spi)));
+}
+
 function refuse(violations: readonly Violation[]): void {
 	const [first] = violations;
 	if (!first) return;
@@ -77,5 +124,14 @@ function drainingOf(sent: States): Set<number> {
 			.flatMap((state) => state.paths)
 			.filter((path) => !path.active)
 			.map((path) => path.spi),
+	);
+}
+
+function portsOf(sent: States): Map<string, Set<number>> {
+	return new Map(
+		[...sent].map(([node, { instances }]) => [
+			node,
+			new Set(instances.flatMap(({ ports }) => ports.map(({ id }) => id))),
+		]),
 	);
 }

@@ -12,7 +12,13 @@ import type { Delivery, Outcome } from "./delivery.js";
 import type { EventLog } from "./events.js";
 import { Fault, type Problem } from "./fault.js";
 import { loadIntent } from "./intent-store.js";
-import { type Plan, planIntent, transition } from "./planning.js";
+import {
+	keptPaths,
+	type Plan,
+	planIntent,
+	remainder,
+	transition,
+} from "./planning.js";
 import { retire } from "./retire.js";
 import type { Store, Write } from "./store/store.js";
 
@@ -145,10 +151,18 @@ export async function openReconciler(
 		await step("make", steps.make, []);
 		await step("switch", steps.switch, []);
 		phase = "drain";
-		if (await delivery.drained(draining.signal)) {
-			await step("break", steps.break, []);
-			await delivery.forget(target.states);
-		} else unsettled = true;
+		const kept = keptPaths(
+			delivery.desired,
+			target.states,
+			new Set(downInForce),
+		);
+		const drained = await delivery.drained(kept, draining.signal);
+		unsettled = true;
+		if (!drained) return;
+		const left = remainder(delivery.desired, target.states, drained);
+		await step("break", left, []);
+		unsettled = hasDraining(left);
+		if (!unsettled) await delivery.forget(target.states);
 	}
 
 	async function step(
@@ -310,6 +324,12 @@ function withNewOnes(before: States, made: States): States {
 		}
 	}
 	return states;
+}
+
+function hasDraining(states: States): boolean {
+	return [...states.values()].some(({ paths }) =>
+		paths.some((path) => !path.active),
+	);
 }
 
 function faultOf(outcome: Outcome): Fault | undefined {

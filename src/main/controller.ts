@@ -44,6 +44,8 @@ const DEFAULTS: DeliveryOptions = {
 	reconnectMs: 5000,
 	drainIdleMs: 3000,
 	drainMaxMs: 60_000,
+	keepIdleMs: 300_000,
+	keepMaxMs: 86_400_000,
 };
 
 /** Starts a controller; throws `operation: cause (likely fix)`. */
@@ -74,6 +76,8 @@ export async function startController(
 			reconnectMs: options.reconnectMs ?? DEFAULTS.reconnectMs,
 			drainIdleMs: options.drainIdleMs ?? DEFAULTS.drainIdleMs,
 			drainMaxMs: options.drainMaxMs ?? DEFAULTS.drainMaxMs,
+			keepIdleMs: options.keepIdleMs ?? DEFAULTS.keepIdleMs,
+			keepMaxMs: options.keepMaxMs ?? DEFAULTS.keepMaxMs,
 		});
 		const reconciler = await openReconciler(
 			store,

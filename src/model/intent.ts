@@ -155,7 +155,7 @@ export const PolicySpec = Type.Object(
 		onChange: Type.Optional(
 			Type.Union([Type.Literal("resteer"), Type.Literal("keep")], {
 				description:
-					"running flows after a change: move to the new path at once, or stay until they end (default: resteer)",
+					"running flows after a change: move to the new path at once, or stay until they end or fall silent (default: resteer)",
 			}),
 		),
 	},

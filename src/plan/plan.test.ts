@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IntentDocument } from "../model/intent.js";
-import { type Memory, NO_MEMORY } from "./allocate.js";
+import { type Memory, NO_MEMORY, QUARANTINE } from "./allocate.js";
 import { fn, intentOf, mobileEdge, node, policy, tenant } from "./fixtures.js";
 import { chainsOf, checkInvariants } from "./invariants.js";
-import { createPlanner, type Plan, plan } from "./plan.js";
+import {
+	createPlanner,
+	type Plan,
+	type Planned,
+	plan,
+	REVISIONS_PER_PLAN,
+} from "./plan.js";
 import type { NodeState, RuleAction } from "./state.js";
 
 function planned(...documents: readonly IntentDocument[]): Plan {
@@ -363,4 +369,27 @@ test("10,000 policies on two nodes: under 2 s, and one change under 200 ms", () 
 	const best = Math.min(...replans);
 	assert.ok(best < 200, `replans took ${replans} ms of CPU time`);
 	assert.deepEqual(checkInvariants(last.plan.states, chainsOf()), []);
+});
+
+test("a port that a node still has goes to no other instance, however old", () => {
+	const on = (...functions: readonly string[]) =>
+		intentOf(
+			tenant("red"),
+			node("n1", 1, "access:red", "exit"),
+			...functions.map((name) => fn(name, ["a@n1"])),
+			...functions.map((name) => policy(name, `match(*) >> ${name}`)),
+		);
+	const portOf = (made: Planned, name: string) =>
+		made.plan.states.get("n1")?.instances.find((one) => one.function === name)
+			?.ports[0]?.id;
+	const first = plan(on("fw"), NO_MEMORY);
+	const id = portOf(first, "fw");
+	assert.ok(id !== undefined);
+	let { memory } = first;
+	for (let rests = 0; rests <= QUARANTINE; rests += REVISIONS_PER_PLAN) {
+		({ memory } = plan(on(), memory));
+	}
+	assert.equal(portOf(plan(on("ids"), memory), "ids"), id, "it has rested");
+	const ports = new Map([["n1", new Set([id])]]);
+	assert.notEqual(portOf(plan(on("ids"), memory, { ports }), "ids"), id);
 });

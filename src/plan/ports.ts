@@ -24,6 +24,8 @@ export class Ports {
 		private readonly intent: Intent,
 		private readonly pools: Readonly<Record<string, Pool>>,
 		private readonly revision: number,
+		/** By node: in use until old paths are drained. */
+		private readonly busy: ReadonlyMap<string, ReadonlySet<number>> = new Map(),
 	) {}
 
 	/** The port of a tenant at an instance, whether or not a path uses it now. */
@@ -116,7 +118,7 @@ export class Ports {
 				LAST_PORT,
 				this.pools[node],
 				this.revision,
-				new Set(),
+				this.busy.get(node),
 				true,
 			);
 		this.#allocators.set(node, allocator);

@@ -42,6 +42,50 @@ export function transition(
 	};
 }
 
+/**
+ * What nodes need once some of the old paths are drained: the plan, and what the
+ * others go through. Ends in the plan itself, when none is left.
+ */
+export function remainder(
+	old: States,
+	next: States,
+	drained: ReadonlySet<number>,
+): States {
+	const plan = transition(old, next, drained).break;
+	return new Map(
+		[...plan].map(([name, to]) => {
+			const from = old.get(name);
+			const left = (from?.paths ?? []).filter(
+				(path) => !path.active && !drained.has(path.spi),
+			);
+			if (!from || left.length === 0) {
+				return [name, to];
+			}
+			return [name, stagesOf(onlyFor(left, from), to, drained).switch];
+		}),
+	);
+}
+
+/** Of a node's state: these paths, and what they use. */
+function onlyFor(paths: readonly PathState[], from: NodeState): NodeState {
+	const hops = paths.flatMap((path) => path.hops);
+	const ports = new Set(hops.map((hop) => hop && "port" in hop && hop.port));
+	const nodes = new Set(hops.map((hop) => hop?.kind === "node" && hop.nodeId));
+	const tenants = new Set(paths.map((path) => path.tenantId));
+	return {
+		...from,
+		tenants: from.tenants.filter((one) => tenants.has(one.id)),
+		peers: from.peers.filter((one) => nodes.has(one.nodeId)),
+		instances: from.instances
+			.map((one) => ({
+				...one,
+				ports: one.ports.filter((port) => ports.has(port.id)),
+			}))
+			.filter((one) => one.ports.length > 0),
+		paths,
+	};
+}
+
 const NOTHING = {
 	tenants: [],
 	interfaces: [],

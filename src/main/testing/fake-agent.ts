@@ -129,6 +129,7 @@ export class FakeAgent {
 	react: (state: NodeState) => Reaction = () => "ack";
 	/** What it says of inactive paths. */
 	idleMs = 1_000_000;
+	idleOf: (spi: number) => number = () => this.idleMs;
 	instances: InstanceStatus[] = [];
 	answer: (question: AgentRequest) => unknown = (question) =>
 		question.what === "counters" ? { hops: [], ports: [], drops: [] } : [];
@@ -188,7 +189,7 @@ export class FakeAgent {
 			type: "status",
 			revision: this.running?.revision ?? 0,
 			instances: this.instances,
-			idlePaths: idle.map(({ spi }) => ({ spi, idleMs: this.idleMs })),
+			idlePaths: idle.map(({ spi }) => ({ spi, idleMs: this.idleOf(spi) })),
 		});
 	}
 

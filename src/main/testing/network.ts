@@ -110,6 +110,8 @@ export const FAST: Partial<ControllerOptions> = {
 	reconnectMs: 400,
 	drainIdleMs: 1000,
 	drainMaxMs: 60_000,
+	keepIdleMs: 5000,
+	keepMaxMs: 600_000,
 };
 
 export async function startTestController(

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type DecodedPacket, decodePacket } from "../../src/wire/decode.js";
 import { firstLayerOf, readPcap } from "../../src/wire/pcap.js";
 import type { Host } from "../lab.js";
+import type { LabProcess } from "../process.js";
 
 export interface Capture {
 	/** Where the packets are until `stop`. */
@@ -49,6 +50,7 @@ export async function startCapture(
 	return {
 		file,
 		async stop() {
+			await drained(tcpdump);
 			await tcpdump.stop("SIGINT");
 			try {
 				return decodeFile(file);
@@ -57,6 +59,22 @@ export async function startCapture(
 			}
 		},
 	};
+}
+
+/** What SIGUSR1 makes tcpdump say; it ends without reading what waits for it. */
+const COUNTS = "(\\d+) packets? captured, (\\d+) packets? received";
+/** Packets that came before the filter was in place are never captured. */
+const DRAIN_MS = 1000;
+
+/** Waits until tcpdump has taken all that the kernel holds for it. */
+async function drained(tcpdump: LabProcess): Promise<void> {
+	const end = Date.now() + DRAIN_MS;
+	for (let asked = 0; Date.now() < end; asked++) {
+		tcpdump.kill("SIGUSR1");
+		const last = new RegExp(`(?:${COUNTS}[^]*?){${asked}}${COUNTS}`);
+		const counts = await tcpdump.waitFor(last);
+		if (counts.at(-1) === counts.at(-2)) return;
+	}
 }
 
 /** Decodes all packets of a capture file. */

@@ -7,7 +7,7 @@ import { BpfObject, encodeFlowKey, testRun } from "../src/kernel/bpf.js";
 import { World } from "../test/bpf/world.js";
 import * as f from "../test/golden/frames.js";
 import { BLUE, locals, network, node, SPI } from "../test/golden/node.js";
-import type { Step } from "../test/golden/rows.js";
+import type { Step } from "../test/golden/row.js";
 import { root } from "../tools/root.js";
 import { type Figure, measurePairs, median } from "./lib/figure.js";
 

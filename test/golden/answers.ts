@@ -12,18 +12,23 @@ import {
 	ipv6,
 	packet,
 	tcp,
-	udp,
 } from "../../src/wire/build.js";
 import { expectTunnel } from "./expect.js";
 import * as f from "./frames.js";
 import { PORT, SPI } from "./node.js";
-import { access, exit, port, type Row, underlay } from "./row.js";
+import {
+	access,
+	delivered,
+	dns,
+	exit,
+	passed,
+	port,
+	type Row,
+	ttl63down,
+	underlay,
+} from "./row.js";
 
-const delivered = access(f.fromUser(f.up4, f.syn(80)));
 const delivered6 = access(f.fromUser(f.up6, echo6(7, 1)));
-const passed = port("p1o", f.fromFunction("p1o", f.up4, f.syn(80)));
-const ttl63down = ipv4({ src: f.SERVER, dst: f.USER, ttl: 63 });
-const dns = udp({ sport: 40000, dport: 53 });
 
 const reset = (sport: number) => tcp({ sport, dport: 40000, flags: "RA" });
 const resetUp = tcp({ sport: 40000, dport: 80, flags: "R" });

@@ -1,10 +1,11 @@
-/** What a golden row is, and where its frames arrive. */
+/** What a golden row is, where its frames arrive, and frames that many share. */
+import { ipv4, udp } from "../../src/wire/build.js";
 import type { ProgramName } from "../bpf/world.js";
-import type { Interface } from "./frames.js";
+import * as f from "./frames.js";
 
 export interface Step {
 	readonly program: ProgramName;
-	readonly on: Interface;
+	readonly on: f.Interface;
 	readonly frame: Buffer;
 }
 
@@ -31,7 +32,7 @@ export const exit = (frame: Buffer): Step => ({
 	on: "net",
 	frame,
 });
-export const port = (on: Interface, frame: Buffer): Step => ({
+export const port = (on: f.Interface, frame: Buffer): Step => ({
 	program: "port",
 	on,
 	frame,
@@ -41,3 +42,9 @@ export const underlay = (frame: Buffer): Step => ({
 	on: "up",
 	frame,
 });
+
+export const delivered = access(f.fromUser(f.up4, f.syn(80)));
+export const passed = port("p1o", f.fromFunction("p1o", f.up4, f.syn(80)));
+export const ttl63 = ipv4({ src: f.USER, dst: f.SERVER, ttl: 63 });
+export const ttl63down = ipv4({ src: f.SERVER, dst: f.USER, ttl: 63 });
+export const dns = udp({ sport: 40000, dport: 53 });

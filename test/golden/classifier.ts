@@ -1,0 +1,257 @@
+/** Golden rows of what arrives from users and from outside: classified, or refused. */
+import {
+	echo6,
+	eth,
+	icmpv6,
+	ipv4,
+	ipv6,
+	packet,
+	tcp,
+} from "../../src/wire/build.js";
+import { expectTooBig } from "./expect.js";
+import * as f from "./frames.js";
+import { access, delivered, dns, exit, port, type Row } from "./row.js";
+
+const expedited = ipv4({ src: f.USER, dst: f.SERVER, dscp: 46 });
+const expedited6 = ipv6({ src: f.USER6, dst: f.SERVER6, dscp: 46 });
+
+export const classifier: readonly Row[] = [
+	{
+		title: "a packet of the chain goes to its first function",
+		...delivered,
+		verdict: "redirect",
+		out: f.toFunction("p1i", f.up4, f.syn(80)),
+	},
+	{
+		title: "so does IPv6",
+		...access(f.fromUser(f.up6, echo6(7, 1))),
+		verdict: "redirect",
+		out: f.toFunction("p1i", f.up6, echo6(7, 1)),
+	},
+	{
+		title: "behind IPv6 extension headers too",
+		...access(
+			f.fromUser(
+				ipv6({
+					src: f.USER6,
+					dst: f.SERVER6,
+					extensions: [{ type: 0, body: Buffer.from([1, 4, 0, 0, 0, 0]) }],
+				}),
+				f.syn(80),
+			),
+		),
+		verdict: "redirect",
+	},
+	{
+		title: "a bump in the wire gets it with the MACs of its two ends",
+		...access(f.fromUser(f.up4, f.syn(22))),
+		verdict: "redirect",
+		out: f.toFunction("p2i", f.up4, f.syn(22)),
+	},
+	{
+		title: "a tap's chain goes on to the firewall in the same run",
+		...access(f.fromUser(f.up4, dns)),
+		verdict: "redirect",
+		out: f.toFunction("p1i", f.up4, dns),
+	},
+	{
+		title: "a rule that says drop",
+		...access(f.fromUser(f.up4, f.syn(25))),
+		verdict: "drop",
+		drop: "policy",
+	},
+	{
+		title: "again, by the flow table",
+		...access(f.fromUser(f.up4, f.syn(25))),
+		after: [access(f.fromUser(f.up4, f.syn(25)))],
+		verdict: "drop",
+		drop: "policy",
+	},
+	{
+		title: "a rule that says pass leaves it to the stack",
+		...access(f.fromUser(f.up4, f.syn(9))),
+		verdict: "pass",
+		out: f.fromUser(f.up4, f.syn(9)),
+	},
+	{
+		title: "no rule: the tenant's default is forward",
+		...access(f.fromUser(f.up4, f.syn(8080))),
+		verdict: "pass",
+	},
+	{
+		title: "no rule: the tenant's default is drop",
+		...access(f.fromUserVlan(100, f.up4, f.syn(8080))),
+		verdict: "drop",
+		drop: "default",
+	},
+	{
+		title: "another tenant with the same prefix takes its own path, untagged",
+		...access(f.fromUserVlan(100, f.up4, f.syn(80))),
+		verdict: "redirect",
+		out: f.toFunction("p1i", f.up4, f.syn(80)),
+	},
+	{
+		title: "an unknown VLAN is not ours",
+		...access(f.fromUserVlan(7, f.up4, f.syn(80))),
+		verdict: "pass",
+	},
+	{
+		title: "a source that is not the tenant's",
+		...access(f.fromUser(ipv4({ src: "10.9.9.9", dst: f.SERVER }), f.syn(80))),
+		verdict: "drop",
+		drop: "spoofed",
+	},
+	{
+		title: "what is for the node itself is left alone",
+		...access(f.fromUser(ipv4({ src: f.USER, dst: "10.0.1.1" }), f.syn(80))),
+		verdict: "pass",
+	},
+	{
+		title: "multicast stays on its link",
+		...access(f.fromUser(ipv4({ src: f.USER, dst: "224.0.0.251" }), dns)),
+		verdict: "pass",
+	},
+	{
+		title: "neighbour discovery stays on its link",
+		...access(f.fromUser(f.up6, icmpv6({ type: 135 }), Buffer.alloc(16))),
+		verdict: "pass",
+	},
+	{
+		title: "ARP is left alone",
+		...access(
+			packet(
+				eth({ src: f.MAC.net, dst: f.MAC.ap, etherType: 0x0806 }),
+				Buffer.alloc(46),
+			),
+		),
+		verdict: "pass",
+	},
+	{
+		title: "a frame for another host is left alone",
+		...access(packet(eth({ dst: "02:00:00:00:00:99" }), f.up4, f.syn(80))),
+		verdict: "pass",
+	},
+	{
+		title: "TCP's header is cut off",
+		...access(
+			f.fromUser(
+				ipv4({ src: f.USER, dst: f.SERVER, proto: 6 }),
+				Buffer.alloc(10),
+			),
+		),
+		verdict: "drop",
+		drop: "truncated",
+	},
+	{
+		title: "IP says it is longer than the frame",
+		...access(
+			f.fromUser(
+				ipv4({ src: f.USER, dst: f.SERVER, totalLength: 900 }),
+				f.syn(80),
+			),
+		),
+		verdict: "drop",
+		drop: "truncated",
+	},
+	{
+		title: "IP header shorter than 20 bytes",
+		...access(
+			f.fromUser(ipv4({ src: f.USER, dst: f.SERVER, ihl: 4 }), f.syn(80)),
+		),
+		verdict: "drop",
+		drop: "bad_header",
+	},
+	{
+		title: "TCP header shorter than 20 bytes",
+		...access(f.fromUser(f.up4, tcp({ sport: 1, dport: 80, dataOffset: 4 }))),
+		verdict: "drop",
+		drop: "bad_header",
+	},
+	{
+		title: "a later fragment without its first",
+		...access(
+			f.fromUser(
+				ipv4({
+					src: f.USER,
+					dst: f.SERVER,
+					id: 77,
+					fragmentOffset: 104,
+					proto: 6,
+				}),
+				Buffer.alloc(64),
+			),
+		),
+		verdict: "drop",
+		drop: "no_fragment_head",
+	},
+	{
+		title: "a later fragment follows its first",
+		after: [
+			access(
+				f.fromUser(
+					ipv4({ src: f.USER, dst: f.SERVER, id: 78, moreFragments: true }),
+					f.syn(80),
+					Buffer.alloc(12),
+				),
+			),
+		],
+		...access(
+			f.fromUser(
+				ipv4({
+					src: f.USER,
+					dst: f.SERVER,
+					id: 78,
+					fragmentOffset: 32,
+					proto: 6,
+				}),
+				Buffer.alloc(64),
+			),
+		),
+		verdict: "redirect",
+	},
+	{
+		title: "a packet larger than the path's MTU comes back as an ICMP error",
+		...access(f.fromUser(...f.sized(1441, 443))),
+		verdict: "redirect",
+		drop: "too_big",
+		check: (out) => expectTooBig(out, 1440),
+	},
+	{
+		title: "one of just that size goes",
+		...access(f.fromUser(...f.sized(1440, 443))),
+		verdict: "redirect",
+	},
+	{
+		title: "a SYN's MSS is clamped to the path's MTU",
+		...access(f.fromUser(f.up4, f.syn(443, 1460))),
+		verdict: "redirect",
+		out: f.toFunction("p1i", f.up4, f.syn(443, 1400)),
+	},
+	{
+		title: "a smaller MSS stays",
+		...access(f.fromUser(f.up4, f.syn(443, 1000))),
+		verdict: "redirect",
+		out: f.toFunction("p1i", f.up4, f.syn(443, 1000)),
+	},
+	{
+		title: "a rule of a DSCP",
+		...access(f.fromUser(expedited, f.syn(7))),
+		verdict: "drop",
+		drop: "policy",
+	},
+	{
+		title: "the same without it is nobody's",
+		...access(f.fromUser(f.up4, f.syn(7))),
+		verdict: "pass",
+	},
+	{
+		title: "a user's reply walks back whatever its DSCP",
+		after: [
+			exit(f.fromServer(f.down6, f.syn(23))),
+			port("p1o", f.fromFunction("p1o", f.down6, f.syn(23))),
+		],
+		...access(f.fromUser(expedited6, f.answer(23))),
+		verdict: "redirect",
+		out: f.toFunction("p1o", expedited6, f.answer(23)),
+	},
+];

@@ -96,7 +96,8 @@ FRAME int exit_to_origin(struct __sk_buff *skb, struct packet *p, const struct p
 	origin.scope = path->tenant;
 	tuple_reverse(&origin.t, &p->key.t);
 	f = bpf_map_lookup_elem(&flows, &origin);
-	if (!f) {
+	/* A learned entry is that of a flow from outside with the same tuple. */
+	if (!f || !f->generation) {
 		origin.t.pad[0] = TUPLE_ORIGIN;
 		f = bpf_map_lookup_elem(&flows, &origin);
 	}

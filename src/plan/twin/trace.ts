@@ -204,7 +204,10 @@ export class Twin {
 		const scope = by.tenantId;
 		const back = replyTo(packet);
 		const known = this.#table(node).get(scope, back, 0);
-		const origin = known ?? this.#table(node).origin(scope, back);
+		const origin =
+			known && known.generation > 0
+				? known
+				: this.#table(node).origin(scope, back);
 		if (
 			path.direction === "reverse" &&
 			origin &&

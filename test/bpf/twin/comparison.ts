@@ -53,7 +53,7 @@ import { PARTIES, partyOf } from "./tenants.js";
 import { choiceOf, dropped, wayOf } from "./ways.js";
 
 /** Packets that enter the network in a round. */
-const STARTS = 6000;
+const STARTS = 5200;
 const CHANGES = 3;
 const SERVER = mac(0x51);
 

@@ -34,7 +34,13 @@ import {
 } from "./ways.js";
 
 /** Enough for the flows of a round; the defaults are for a real node. */
-const MAP_SIZES = { flows: 65_536, states: 65_536, rules: 65_536, hops: 8192 };
+const MAP_SIZES = {
+	flows: 65_536,
+	states: 65_536,
+	rules: 65_536,
+	paths: 4096,
+	hops: 8192,
+};
 const MOST_RUNS = 100;
 const PORT_SCOPE = 0x8000_0000;
 export const INSIDE = 0;

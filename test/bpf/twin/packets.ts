@@ -276,19 +276,19 @@ export function errorAbout(
 	macs: { readonly src: string; readonly dst: string },
 	vlan = 0,
 ): Buffer {
-	const { family, src } = facts;
+	const { family, src, dscp } = facts;
 	const link = eth({ ...macs, ...(vlan > 0 && { vlan }) });
 	const about = packet(network(facts, PLAIN), ...transport(facts, PLAIN));
 	return family === 4
 		? packet(
 				link,
-				ipv4({ src: "203.0.113.77", dst: src }),
+				ipv4({ src: "203.0.113.77", dst: src, dscp }),
 				icmp({ type: 11 }),
 				about.subarray(0, 28),
 			)
 		: packet(
 				link,
-				ipv6({ src: "2001:db8:200::77", dst: src }),
+				ipv6({ src: "2001:db8:200::77", dst: src, dscp }),
 				icmpv6({ type: 3 }),
 				about,
 			);

@@ -1,0 +1,33 @@
+/** A node's counters: hops, ports of functions, drops. */
+import { type Static, Type } from "typebox";
+import { Counted, count, list, text } from "./parts.js";
+
+export const CountersView = Type.Object({
+	node: text,
+	hops: Type.Array(
+		Type.Object({
+			spi: count,
+			si: count,
+			policy: text,
+			tenant: text,
+			function: Type.Optional(text),
+			...Counted.properties,
+		}),
+	),
+	ports: Type.Array(
+		Type.Object({
+			function: text,
+			instance: text,
+			port: count,
+			side: Type.Union([Type.Literal("inside"), Type.Literal("outside")]),
+			toFunction: Counted,
+			fromFunction: Counted,
+		}),
+	),
+	drops: Type.Array(Type.Object({ reason: text, ...Counted.properties })),
+	/** The node did not answer; its lists are empty. */
+	error: Type.Optional(text),
+});
+export type CountersView = Static<typeof CountersView>;
+
+export const CountersList = list(CountersView);

@@ -1,0 +1,52 @@
+/** What is declared, each document with its live status. */
+import { type Static, Type } from "typebox";
+import {
+	FunctionSpec,
+	NodeSpec,
+	PolicySpec,
+	TenantSpec,
+} from "../../model/intent.js";
+import { InstanceHealth, NodeLive } from "./nodes.js";
+import { count, list, text } from "./parts.js";
+import { PathView } from "./paths.js";
+
+export const TenantView = Type.Object({
+	kind: Type.Literal("Tenant"),
+	name: text,
+	spec: TenantSpec,
+	status: Type.Object({ policies: count, paths: count }),
+});
+export const NodeView = Type.Object({
+	kind: Type.Literal("Node"),
+	name: text,
+	spec: NodeSpec,
+	status: Type.Object({
+		...NodeLive.properties,
+		instances: Type.Array(InstanceHealth),
+	}),
+});
+export const FunctionView = Type.Object({
+	kind: Type.Literal("Function"),
+	name: text,
+	spec: FunctionSpec,
+	status: Type.Object({
+		instances: Type.Array(InstanceHealth),
+		paths: Type.Array(count),
+	}),
+});
+export const PolicyView = Type.Object({
+	kind: Type.Literal("Policy"),
+	name: text,
+	spec: PolicySpec,
+	status: Type.Object({ paths: Type.Array(PathView) }),
+});
+export type TenantView = Static<typeof TenantView>;
+export type NodeView = Static<typeof NodeView>;
+export type FunctionView = Static<typeof FunctionView>;
+export type PolicyView = Static<typeof PolicyView>;
+export type DocumentView = TenantView | NodeView | FunctionView | PolicyView;
+
+export const TenantList = list(TenantView);
+export const NodeList = list(NodeView);
+export const FunctionList = list(FunctionView);
+export const PolicyList = list(PolicyView);

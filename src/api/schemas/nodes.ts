@@ -1,0 +1,41 @@
+/** How nodes are, and the instances of functions on them. */
+import { type Static, Type } from "typebox";
+import { count, text } from "./parts.js";
+
+export const InstanceHealth = Type.Object({
+	function: text,
+	instance: text,
+	node: text,
+	state: Type.Union([
+		Type.Literal("starting"),
+		Type.Literal("up"),
+		Type.Literal("down"),
+		Type.Literal("unknown"),
+	]),
+	reason: text,
+	restarts: count,
+	probeUs: Type.Optional(Type.Number()),
+});
+export type InstanceHealth = Static<typeof InstanceHealth>;
+
+export const NodeLive = Type.Object({
+	connected: Type.Boolean(),
+	/** Newest revision the node acknowledged. */
+	revision: count,
+	/** Revision it should have. */
+	desired: count,
+	version: Type.Optional(text),
+	sinceMs: Type.Optional(count),
+	lastError: Type.Optional(text),
+	checks: Type.Optional(
+		Type.Array(
+			Type.Object({
+				name: text,
+				ok: Type.Boolean(),
+				detail: text,
+				required: Type.Boolean(),
+			}),
+		),
+	),
+});
+export type NodeLive = Static<typeof NodeLive>;

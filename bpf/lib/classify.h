@@ -185,8 +185,11 @@ INLINE int classify(struct __sk_buff *skb, struct packet *p, const struct iface 
 		f = find_learned(p);
 	if (f && !access && f->generation)
 		now = version_of(f->tenant, false);
-	if (!f || !flow_is_current(f, now))
+	if (!f || !flow_is_current(f, now)) {
+		/* find_learned() may have taken the DSCP out of the key. */
+		p->key.t.dscp = access && now && now->uses_dscp ? p->dscp : 0;
 		return classify_miss(skb, p, iface, spi);
+	}
 	flow_touch(skb, f);
 	flow_follow(skb, p, f);
 	*spi = f->spi;

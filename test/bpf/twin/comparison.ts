@@ -94,9 +94,12 @@ export class Comparison {
 		for (let i = 0; i < STARTS; i++) {
 			if (i > 0 && i % (STARTS / (CHANGES + 1)) === 0) this.#change(random);
 			const again = sent.length > 0 && random.chance(25);
-			const one = again ? random.pick(sent) : this.#randomStart(random);
+			const one = again
+				? otherDscp(random, random.pick(sent))
+				: this.#randomStart(random);
 			sent.push(one);
-			this.#thereAndBack(random, one);
+			const reply = this.#thereAndBack(random, one);
+			if (reply && random.chance(20)) sent.push({ ...one, start: reply });
 			this.#forge(random);
 			this.#fromElsewhere(random);
 		}
@@ -136,9 +139,9 @@ export class Comparison {
 	}
 
 	/** The packet, what answers it, and now and then an error about it. */
-	#thereAndBack(random: Random, { start, shape }: Sent): void {
+	#thereAndBack(random: Random, { start, shape }: Sent): Start | undefined {
 		const { left, home, learned } = this.#compare(start, shape);
-		if (!home) return;
+		if (!home) return undefined;
 		const { packet } = start;
 		const translated = left.src !== packet.src || left.dst !== packet.dst;
 		const back = this.#compare(home, shape);
@@ -146,6 +149,7 @@ export class Comparison {
 			this.#expectHome(start, back.journey);
 		if (random.chance(10) && !translated && shape.fragmentId === undefined)
 			this.#compareError(home, left, shape);
+		return home;
 	}
 
 	/** Every frame of the packet goes the twin's way. */
@@ -343,6 +347,13 @@ export class Comparison {
 		].join("\n");
 		assert.deepEqual(kernel, twin, `${text}\n${inspect({ kernel, twin })}`);
 	}
+}
+
+/** The same flow, now and then with another DSCP. */
+function otherDscp(random: Random, sent: Sent): Sent {
+	if (random.chance(70)) return sent;
+	const packet = { ...sent.start.packet, dscp: random.pick([0, 10, 46]) };
+	return { ...sent, start: { ...sent.start, packet } };
 }
 
 const isExit = (step: TraceStep) => step.kind === "exit";

@@ -9,7 +9,13 @@ import {
 	startTestController,
 	type TestController,
 } from "../../src/main/testing/network.js";
-import { requests } from "./api.js";
+import { bodies } from "./requests/bodies.js";
+import { documents as wrongDocuments } from "./requests/documents.js";
+import { names } from "./requests/names.js";
+import { tokens } from "./requests/tokens.js";
+import { trace } from "./requests/trace.js";
+
+const requests = [...bodies, ...wrongDocuments, ...names, ...trace, ...tokens];
 
 let controller: TestController;
 before(async () => {

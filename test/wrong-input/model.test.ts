@@ -7,8 +7,13 @@ import { loadDocuments } from "../../src/model/load.js";
 import type { Problem } from "../../src/model/problem.js";
 import { documents } from "./documents.js";
 import { intents } from "./intents.js";
-import { predicates } from "./predicates.js";
 import { policy, type WrongInput } from "./row.js";
+import { chains } from "./rules/chains.js";
+import { matches } from "./rules/matches.js";
+import { values } from "./rules/values.js";
+
+/** Each stands as `rule: …` in line 4 of a policy. */
+const rules = [...matches, ...values, ...chains];
 
 function problemsOf(text: string): readonly Problem[] {
 	const loaded = loadDocuments([{ name: "wrong.yaml", text }]);
@@ -34,11 +39,11 @@ run("wrong documents", documents);
 run("wrong intents", intents);
 run(
 	"wrong rules",
-	predicates.map((row) => ({ ...row, input: policy(row.input) })),
+	rules.map((row) => ({ ...row, input: policy(row.input) })),
 );
 
 test("the table is large enough", () => {
-	const rows = [...documents, ...intents, ...predicates];
+	const rows = [...documents, ...intents, ...rules];
 	assert.ok(rows.length >= 100, `${rows.length} rows`);
 	assert.equal(new Set(rows.map((row) => row.title)).size, rows.length);
 });

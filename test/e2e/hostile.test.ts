@@ -6,11 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Host } from "../../lab/lab.js";
-import {
-	mobileEdgeAddresses as at,
-	mobileEdge,
-} from "../../lab/topologies/mobile-edge.js";
-import type { Topology } from "../../lab/topology.js";
+import { mobileEdgeAddresses as at } from "../../lab/topologies/mobile-edge.js";
 import { type Capture, startCapture } from "../../lab/traffic/capture.js";
 import { Datagrams } from "../../lab/traffic/datagrams.js";
 import { macOf } from "../../src/functions/names.js";
@@ -24,100 +20,30 @@ import {
 	udp,
 	vxlanGpe,
 } from "../../src/wire/build.js";
-import type { Nsh } from "../../src/wire/nsh.js";
-import { VXLAN_GPE_PORT, type Vxlan } from "../../src/wire/vxlan.js";
+import { VXLAN_GPE_PORT } from "../../src/wire/vxlan.js";
 import {
-	activePaths,
-	counters,
-	type Edge,
-	EXAMPLE,
-	openEdge,
-} from "./mobile-edge.js";
+	answer,
+	encapsulate,
+	type Fields,
+	faults,
+	type Place,
+} from "./hostile/tunnel.js";
+import {
+	BLUE,
+	BLUE_PORT,
+	DECLARED,
+	FORGED,
+	LOOKOUTS,
+	PORT,
+	RED,
+	RED_PORT,
+	RED_SERVER,
+	twoTenants,
+} from "./hostile/two-tenants.js";
+import { activePaths, counters, type Edge, openEdge } from "./mobile-edge.js";
 
-/** Server's port; every user's firewall lets it pass. */
-const PORT = 5201;
-const BLUE_PORT = 40_001;
-const RED_PORT = 40_002;
-const RED_SERVER = "198.51.100.10";
-/** No packet with these words may arrive anywhere. */
-const FORGED = "forged packet";
+/** Times the counters are read before a packet counts as lost. */
 const LOOKS = 10;
-const RED = "red's own packet";
-const BLUE = "blue's own packet";
-
-/** Red's user has blue's address, behind another interface of the same node. */
-function twoTenants(): Topology {
-	const base = mobileEdge();
-	return {
-		...base,
-		hosts: [...base.hosts, "reduser", "redserver"],
-		links: [
-			...base.links,
-			{
-				a: "reduser:eth0",
-				b: "edge1:red",
-				addresses: { a: [`${at.user}/24`], b: ["10.0.1.1/24"] },
-			},
-			{
-				a: "redserver:eth0",
-				b: "edge2:rednet",
-				addresses: { a: [`${RED_SERVER}/24`], b: ["198.51.100.1/24"] },
-			},
-		],
-		routes: [
-			...(base.routes ?? []),
-			{ host: "reduser", to: "default", via: "10.0.1.1" },
-			{ host: "redserver", to: "default", via: "198.51.100.1" },
-		],
-	};
-}
-
-const DECLARED = `${EXAMPLE.replace(
-	"tenant: blue }\n",
-	"tenant: blue }\n    - { name: red, role: access, tenant: red }\n",
-).replace(
-	"role: exit }\n",
-	"role: exit }\n    - { name: rednet, role: exit, tenant: red }\n",
-)}
----
-kind: Tenant
-name: red
-spec:
-  subnets: [10.0.1.0/24]
-  exit: edge2
----
-kind: Function
-name: guard
-spec:
-  attach: routed
-  runtime: process
-  instances:
-    - { name: guard-1, node: edge1 }
----
-kind: Policy
-name: red-web
-spec:
-  tenant: red
-  rule: match(proto=udp) >> guard
-`;
-
-/** Where packets are looked for, and whose must arrive there: only those may. */
-const LOOKOUTS: readonly (readonly [
-	host: string,
-	name: string,
-	texts: readonly string[],
-])[] = [
-	["user", "eth0", [BLUE]],
-	["reduser", "eth0", [RED]],
-	["server", "eth0", [BLUE]],
-	["redserver", "eth0", [RED]],
-	["edge1.firewall.firewall-1", "inside", [BLUE]],
-	["edge1.firewall.firewall-1", "outside", [BLUE]],
-	["edge1.guard.guard-1", "inside", [RED]],
-	["edge1.guard.guard-1", "outside", [RED]],
-	["edge2.monitor.monitor-1", "inside", [BLUE]],
-	["edge2.monitor.monitor-1", "outside", [BLUE]],
-];
 
 async function macAt(host: Host, name: string): Promise<string> {
 	const text = await host.must(["ip", "-j", "link", "show", name]);
@@ -140,7 +66,7 @@ describe("hostile packets", () => {
 	let redServer: Datagrams;
 	let captures: readonly Capture[];
 	/** Blue's reverse path where it enters edge1, and the firewall's place on it. */
-	let place: { spi: number; si: number };
+	let place: Place;
 	let firewallPort: number;
 	const sockets = new Map<string, RawSocket | Datagrams>();
 	/** What edge1 had dropped when it was last looked at. */
@@ -215,22 +141,8 @@ describe("hostile packets", () => {
 		return made;
 	}
 
-	/** An answer of the server to blue, as edge2 sends it to edge1. */
-	const answer = (text: string) =>
-		packet(
-			ipv4({ src: at.server, dst: at.user }),
-			udp({ sport: PORT, dport: BLUE_PORT }),
-			text,
-		);
-	const encapsulated = (
-		fields: { nsh?: Partial<Nsh>; vxlan?: Partial<Vxlan> } = {},
-		inner: Uint8Array = answer(FORGED),
-	) =>
-		packet(
-			vxlanGpe(fields.vxlan),
-			nsh({ ...place, ttl: 60, nextProtocol: 1, ...fields.nsh }),
-			inner,
-		);
+	const encapsulated = (fields?: Fields, inner?: Uint8Array) =>
+		encapsulate(place, fields, inner);
 	const fromEdge2 = async (payload: Uint8Array) =>
 		(await datagrams("edge2", at.edge2)).send(
 			payload,
@@ -289,79 +201,9 @@ describe("hostile packets", () => {
 		known = await drops();
 	});
 
-	const faults: readonly (readonly [
-		what: string,
-		reason: string,
-		payload: () => Uint8Array,
-	])[] = [
-		["TTL 1", "ttl_zero", () => encapsulated({ nsh: { ttl: 1 } })],
-		["SI 0", "si_zero", () => encapsulated({ nsh: { si: 0 } })],
-		[
-			"SI 1, behind the path's end",
-			"no_hop",
-			() => encapsulated({ nsh: { si: 1 } }),
-		],
-		[
-			"an SPI this node lacks",
-			"no_path",
-			() => encapsulated({ nsh: { spi: 65_000 } }),
-		],
-		[
-			"the largest SPI",
-			"no_path",
-			() => encapsulated({ nsh: { spi: 0xff_ffff } }),
-		],
-		[
-			"NSH version 1",
-			"nsh_version",
-			() => encapsulated({ nsh: { version: 1 } }),
-		],
-		["O bit", "nsh_oam", () => encapsulated({ nsh: { oam: true } })],
-		["MD type 3", "nsh_md_type", () => encapsulated({ nsh: { mdType: 3 } })],
-		[
-			"NSH that carries MPLS",
-			"next_protocol",
-			() => encapsulated({ nsh: { nextProtocol: 5 } }),
-		],
-		[
-			"VXLAN-GPE without I",
-			"vxlan_flags",
-			() => encapsulated({ vxlan: { instance: false } }),
-		],
-		[
-			"VXLAN-GPE version 1",
-			"vxlan_flags",
-			() => encapsulated({ vxlan: { version: 1 } }),
-		],
-		[
-			"VXLAN-GPE that carries IPv4",
-			"next_protocol",
-			() => packet(vxlanGpe({ nextProtocol: 1 }), answer(FORGED)),
-		],
-		[
-			"VXLAN-GPE cut in its NSH",
-			"truncated",
-			() => encapsulated().subarray(0, 12),
-		],
-		[
-			"NSH cut in its metadata",
-			"truncated",
-			() => encapsulated().subarray(0, 24),
-		],
-		[
-			"IPv4 cut in its header",
-			"truncated",
-			() => encapsulated().subarray(0, 8 + 24 + 12),
-		],
-		[
-			"IPv4 shorter than it says",
-			"truncated",
-			() => encapsulated().subarray(0, 8 + 24 + 30),
-		],
-	];
-	for (const [what, reason, payload] of faults)
+	for (const { what, reason, ...fields } of faults)
 		it(`from a known node: ${what}: ${reason}`, async () => {
-			await dropped(reason, () => fromEdge2(payload()));
+			await dropped(reason, () => fromEdge2(encapsulated(fields)));
 		});
 
 	it("VXLAN-GPE from an unknown address: unknown_peer", async () => {

@@ -39,3 +39,24 @@ export interface MaskedKey {
 	readonly icmpType: number;
 	readonly icmpTypeMask: number;
 }
+
+const NO_BITS = "0".repeat(32);
+
+/** Every packet matches it; others begin from it: `{ ...ANY_PACKET, dport, … }`. */
+export const ANY_PACKET: MaskedKey = {
+	family: 0,
+	src: NO_BITS,
+	srcMask: NO_BITS,
+	dst: NO_BITS,
+	dstMask: NO_BITS,
+	proto: 0,
+	protoMask: 0,
+	sport: 0,
+	sportMask: 0,
+	dport: 0,
+	dportMask: 0,
+	dscp: 0,
+	dscpMask: 0,
+	icmpType: 0,
+	icmpTypeMask: 0,
+};

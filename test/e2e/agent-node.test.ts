@@ -9,9 +9,9 @@ import { Node, type NodeOptions, purge } from "../../src/agent/node.js";
 import { links } from "../../src/kernel/ip.js";
 import { listNetns } from "../../src/kernel/netns.js";
 import { getSysctl } from "../../src/kernel/sysctl.js";
+import { ANY_PACKET, type MaskedKey } from "../../src/model/packet.js";
 import type {
 	InstanceState,
-	MaskedKey,
 	NodeState,
 	PathState,
 	RuleAction,
@@ -22,27 +22,9 @@ import { addressHex } from "../../src/wire/address.js";
 import { Lab } from "./one-node.js";
 import { instance } from "./runtimes.js";
 
-const ZERO = "0".repeat(32);
 const FULL = "f".repeat(32);
-const ANY: MaskedKey = {
-	family: 0,
-	src: ZERO,
-	srcMask: ZERO,
-	dst: ZERO,
-	dstMask: ZERO,
-	proto: 0,
-	protoMask: 0,
-	sport: 0,
-	sportMask: 0,
-	dport: 0,
-	dportMask: 0,
-	dscp: 0,
-	dscpMask: 0,
-	icmpType: 0,
-	icmpTypeMask: 0,
-};
 const to = (address: string): MaskedKey => ({
-	...ANY,
+	...ANY_PACKET,
 	family: address.includes(":") ? 6 : 4,
 	dst: addressHex(address),
 	dstMask: FULL,

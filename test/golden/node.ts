@@ -2,9 +2,9 @@
  * The node of the golden rows: edge1, with a firewall, a bump in the wire, a tap
  * and a NAT, and a second node behind the underlay.
  */
+import { ANY_PACKET, type MaskedKey } from "../../src/model/packet.js";
 import type {
 	HopState,
-	MaskedKey,
 	NodeState,
 	PathState,
 	RuleState,
@@ -112,32 +112,18 @@ const paths: PathState[] = [
 	}),
 ].flat();
 
-const NONE = "0".repeat(32);
-export const ANY: MaskedKey = {
-	family: 0,
-	src: NONE,
-	srcMask: NONE,
-	dst: NONE,
-	dstMask: NONE,
-	proto: 0,
-	protoMask: 0,
-	sport: 0,
-	sportMask: 0,
-	dport: 0,
-	dportMask: 0,
-	dscp: 0,
-	dscpMask: 0,
-	icmpType: 0,
-	icmpTypeMask: 0,
-};
 const tcpTo = (dport: number) => ({
-	...ANY,
+	...ANY_PACKET,
 	proto: 6,
 	protoMask: 0xff,
 	dport,
 	dportMask: 0xffff,
 });
-const proto = (number: number) => ({ ...ANY, proto: number, protoMask: 0xff });
+const proto = (number: number) => ({
+	...ANY_PACKET,
+	proto: number,
+	protoMask: 0xff,
+});
 
 function rule(
 	rank: number,

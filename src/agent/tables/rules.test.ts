@@ -8,31 +8,13 @@ import type {
 	RuleSet,
 	RuleVersion,
 } from "../../kernel/layout.gen.js";
-import type { MaskedKey } from "../../model/packet.js";
+import { ANY_PACKET, type MaskedKey } from "../../model/packet.js";
 import type { RuleState } from "../../plan/state.js";
 import { MemoryTable } from "./memory.fixture.js";
 import { masksOf, RuleTables, ruleSetIndex } from "./rules.js";
 
-const ZERO = "0".repeat(32);
-const ANY: MaskedKey = {
-	family: 0,
-	src: ZERO,
-	srcMask: ZERO,
-	dst: ZERO,
-	dstMask: ZERO,
-	proto: 0,
-	protoMask: 0,
-	sport: 0,
-	sportMask: 0,
-	dport: 0,
-	dportMask: 0,
-	dscp: 0,
-	dscpMask: 0,
-	icmpType: 0,
-	icmpTypeMask: 0,
-};
 const port = (dport: number): MaskedKey => ({
-	...ANY,
+	...ANY_PACKET,
 	proto: 6,
 	protoMask: 255,
 	dport,
@@ -79,9 +61,9 @@ const INDEX = ruleSetIndex(3, "access");
 
 test("masks come best rank first, equal keys keep the highest rank alone", () => {
 	const masks = masksOf([
-		rule(1, [ANY, port(80)], PASS),
+		rule(1, [ANY_PACKET, port(80)], PASS),
 		rule(9, [port(80), port(443)], PASS),
-		rule(5, [ANY], PASS),
+		rule(5, [ANY_PACKET], PASS),
 	]);
 	assert.deepEqual(
 		masks.map(({ maxRank, entries }) => [
@@ -167,7 +149,7 @@ test("a restart keeps what is in force, sweeps leftovers and gives out nothing t
 test("too many masks are refused before anything is written", () => {
 	const m = maps();
 	const keys = Array.from({ length: 129 }, (_, i) => ({
-		...ANY,
+		...ANY_PACKET,
 		sport: 0,
 		sportMask: i + 1,
 	}));

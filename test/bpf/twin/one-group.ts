@@ -1,6 +1,6 @@
 /** A node whose only rule spreads a tenant's flows over all slots of a group. */
+import { ANY_PACKET } from "../../../src/model/packet.js";
 import type { NodeState } from "../../../src/plan/state.js";
-import { ANY } from "../../golden/node.js";
 import type { Party } from "./tenants.js";
 
 /** Its paths are absent: only what the flow table says of them is of interest. */
@@ -27,7 +27,7 @@ export function oneGroup(party: Party, slots: readonly number[]): NodeState {
 						policyId: 1,
 						rank: 1,
 						keep: false,
-						keys: [ANY],
+						keys: [ANY_PACKET],
 						action: { kind: "chain", slots },
 					},
 				],

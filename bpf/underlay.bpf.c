@@ -137,6 +137,7 @@ int underlay(struct __sk_buff *skb)
 	struct path *path;
 	struct hop *transit;
 	struct outer *o;
+	__u32 end;
 	int err;
 
 	if (!cfg || !cfg->underlay || skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present ||
@@ -145,16 +146,21 @@ int underlay(struct __sk_buff *skb)
 	if (skb->data + ETH_HLEN + sizeof(*o) > skb->data_end)
 		bpf_skb_pull_data(skb, skb->len < 256 ? skb->len : 256);
 	o = (void *)(long)skb->data + ETH_HLEN;
-	if ((void *)&o->vxlan > (void *)(long)skb->data_end || o->ip.ihl != 5 ||
+	if ((void *)&o->vxlan > (void *)(long)skb->data_end || o->ip.version != 4 || o->ip.ihl != 5 ||
 	    o->ip.protocol != IPPROTO_UDP || o->udp.dest != cfg->vxlan_port ||
 	    o->ip.daddr != cfg->underlay || o->ip.frag_off & bpf_htons(IP_MF | IP_OFFSET))
 		return TC_ACT_OK;
 	if ((void *)(o + 1) > (void *)(long)skb->data_end)
 		return drop(skb, 0, DROP_TRUNCATED, 0);
+	end = skb->gso_size ? skb->len : ETH_HLEN + bpf_ntohs(o->ip.tot_len);
+	if (end > skb->len)
+		return drop(skb, 0, DROP_TRUNCATED, 0);
+	if (!skb->gso_size && end != ETH_HLEN + sizeof(o->ip) + bpf_ntohs(o->udp.len))
+		return drop(skb, 0, DROP_BAD_HEADER, 0);
 	err = check_outer(o, &d);
 	if (err)
 		return drop(skb, 0, err, d.at.spi);
-	if (skb->len < ETH_HLEN + d.len + sizeof(struct iphdr))
+	if (end < ETH_HLEN + d.len + sizeof(struct iphdr))
 		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
 	transit = transit_hop(skb, &d);
 	if (transit) {

@@ -24,7 +24,8 @@ INLINE __be16 ethertype(const struct packet *p)
 /* Functions and exits see untagged frames. */
 INLINE int untag(struct __sk_buff *skb, struct packet *p)
 {
-	if (!p->vlan)
+	/* VLAN 0 is a tag, too: that of a priority. */
+	if (p->l3 == ETH_HLEN && !skb->vlan_present)
 		return 0;
 	p->vlan = 0;
 	p->l4 -= p->l3 - ETH_HLEN;

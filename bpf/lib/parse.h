@@ -107,6 +107,7 @@ COLD int parse_embedded(struct __sk_buff *skb, struct packet *p)
 			return DROP_TRUNCATED;
 		ports.src = id;
 		ports.dst = id;
+		l4 += 4 + sizeof(id);
 		break;
 	}
 	case IPPROTO_TCP:
@@ -114,10 +115,12 @@ COLD int parse_embedded(struct __sk_buff *skb, struct packet *p)
 	case IPPROTO_SCTP:
 		if (bpf_skb_load_bytes(skb, l4, &ports, sizeof(ports)))
 			return DROP_TRUNCATED;
+		l4 += sizeof(ports);
 		break;
 	}
 	t->sport = ports.dst;
 	t->dport = ports.src;
+	p->l4_len = l4 - p->l4;
 	p->flags |= PKT_ICMP_ERROR;
 	return 0;
 }
@@ -155,6 +158,9 @@ INLINE int parse_l4(struct __sk_buff *skb, struct packet *p, void *data, void *d
 		/* Both headers are at least 8 bytes. */
 		if (l4 + 8 > data_end)
 			return DROP_TRUNCATED;
+		/* RFC 768: the length counts the header. */
+		if (t->proto == IPPROTO_UDP && bpf_ntohs(((__be16 *)l4)[2]) < 8)
+			return DROP_BAD_HEADER;
 		t->sport = ports->src;
 		t->dport = ports->dst;
 		p->l4_len = 8;
@@ -174,6 +180,7 @@ INLINE int parse_l4(struct __sk_buff *skb, struct packet *p, void *data, void *d
 			p->flags |= PKT_LINK_SCOPE;
 		t->sport = icmp->id;
 		t->dport = icmp->id;
+		p->l4_len = 8;
 		return 0;
 	}
 	}
@@ -234,6 +241,13 @@ INLINE int parse_v4(struct packet *p, void *data, void *data_end)
 	return 0;
 }
 
+/* Those that tell nothing of what is behind them; AH and mobility end the search. */
+INLINE bool is_extension(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+	       next == IPPROTO_FRAGMENT;
+}
+
 INLINE int parse_v6(struct packet *p, void *data, void *data_end)
 {
 	struct ipv6hdr *ip = data + p->l3;
@@ -255,14 +269,16 @@ INLINE int parse_v6(struct packet *p, void *data, void *data_end)
 	for (int i = 0; i < EXTENSION_HEADERS_MAX; i++) {
 		__u8 *ext = data + off;
 
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
-		    next != IPPROTO_FRAGMENT)
+		if (!is_extension(next))
 			break;
 		if ((void *)(ext + 8) > data_end)
 			return DROP_TRUNCATED;
 		if (next == IPPROTO_FRAGMENT) {
 			__u16 frag = bpf_ntohs(*(__be16 *)(ext + 2));
 
+			/* Fragments of fragments: nobody makes them, but to hide ports. */
+			if (p->flags & PKT_FRAGMENT_FIRST)
+				return DROP_BAD_HEADER;
 			p->fragment_id = *(__u32 *)(ext + 4);
 			if (frag >> 3)
 				p->flags |= PKT_FRAGMENT_LATER;
@@ -276,6 +292,9 @@ INLINE int parse_v6(struct packet *p, void *data, void *data_end)
 		if (p->flags & PKT_FRAGMENT_LATER)
 			break;
 	}
+	/* Behind so many that nobody looks: rules for what is there would not hold. */
+	if (!(p->flags & PKT_FRAGMENT_LATER) && is_extension(next))
+		return DROP_BAD_HEADER;
 	p->key.t.proto = next;
 	p->l4 = off;
 	return 0;
@@ -289,6 +308,7 @@ INLINE int parse_v6(struct packet *p, void *data, void *data_end)
 INLINE int parse_ip(struct __sk_buff *skb, struct packet *p, __be16 proto, __u32 scope)
 {
 	void *data, *data_end;
+	__u32 end;
 	int err;
 
 	data = (void *)(long)skb->data;
@@ -308,13 +328,17 @@ INLINE int parse_ip(struct __sk_buff *skb, struct packet *p, __be16 proto, __u32
 		return PARSE_NOT_IP;
 	if (err)
 		return err;
-	if (!skb->gso_size && (__u32)p->l3 + p->ip_len > skb->len)
+	end = (__u32)p->l3 + p->ip_len;
+	if (!skb->gso_size && end > skb->len)
 		return DROP_TRUNCATED;
 	if (!(p->flags & PKT_FRAGMENT_LATER)) {
 		err = parse_l4(skb, p, data, data_end);
 		if (err)
 			return err;
 	}
+	/* What lies behind the IP packet is padding and says nothing. */
+	if (!skb->gso_size && (__u32)p->l4 + p->l4_len > end)
+		return DROP_TRUNCATED;
 	if (p->flags & (PKT_FRAGMENT_FIRST | PKT_FRAGMENT_LATER))
 		return parse_fragment(p, scope);
 	return 0;

@@ -46,7 +46,7 @@ struct packet {
 	__u8 flags;		/* enum packet_flags */
 	__u8 dscp;
 	__u8 icmp_type;
-	__u8 l4_len;		/* of the TCP, UDP or SCTP header */
+	__u8 l4_len;		/* of the L4 header; ICMP error: as far as the ports inside */
 	__u16 vlan;
 };
 

@@ -7,6 +7,7 @@ import {
 	ipv6,
 	packet,
 	tcp,
+	udp,
 } from "../../src/wire/build.js";
 import { expectTooBig } from "./expect.js";
 import * as f from "./frames.js";
@@ -41,6 +42,21 @@ export const classifier: readonly Row[] = [
 			),
 		),
 		verdict: "redirect",
+	},
+	{
+		title: "but not behind more of them than anybody needs",
+		...access(
+			f.fromUser(
+				ipv6({
+					src: f.USER6,
+					dst: f.SERVER6,
+					extensions: Array(7).fill({ type: 60, body: Buffer.alloc(6) }),
+				}),
+				f.syn(25),
+			),
+		),
+		verdict: "drop",
+		drop: "bad_header",
 	},
 	{
 		title: "a bump in the wire gets it with the MACs of its two ends",
@@ -164,6 +180,65 @@ export const classifier: readonly Row[] = [
 	{
 		title: "TCP header shorter than 20 bytes",
 		...access(f.fromUser(f.up4, tcp({ sport: 1, dport: 80, dataOffset: 4 }))),
+		verdict: "drop",
+		drop: "bad_header",
+	},
+	{
+		title: "TCP's header reaches beyond the IP packet",
+		...access(
+			f.fromUser(
+				ipv4({ src: f.USER, dst: f.SERVER, totalLength: 30 }),
+				f.syn(80),
+			),
+		),
+		verdict: "drop",
+		drop: "truncated",
+	},
+	{
+		title: "so do its options",
+		...access(f.fromUser(f.up4, tcp({ sport: 1, dport: 80, dataOffset: 8 }))),
+		verdict: "drop",
+		drop: "truncated",
+	},
+	{
+		title: "UDP says that it is shorter than its header",
+		...access(f.fromUser(f.up4, udp({ sport: 1, dport: 53, length: 7 }))),
+		verdict: "drop",
+		drop: "bad_header",
+	},
+	{
+		title: "an ICMP error whose quoted ports are padding behind the IP packet",
+		...access(
+			f.fromUser(
+				ipv4({ src: f.USER, dst: f.SERVER, totalLength: 20 + 8 + 20 }),
+				...f.icmpError(3, 1, f.down4, f.syn(80)),
+			),
+		),
+		verdict: "drop",
+		drop: "truncated",
+	},
+	{
+		title: "a tag of priority alone goes too",
+		...access(f.fromUserVlan(0, f.up4, f.syn(80))),
+		verdict: "redirect",
+		out: f.toFunction("p1i", f.up4, f.syn(80)),
+	},
+	{
+		title: "a fragment of a fragment",
+		...access(
+			f.fromUser(
+				ipv6({
+					src: f.USER6,
+					dst: f.SERVER6,
+					proto: 6,
+					extensions: [
+						{ type: 44, offset: 0, more: true, id: 1, reserved: 0 },
+						{ type: 44, offset: 8, more: true, id: 2, reserved: 0 },
+					],
+				}),
+				Buffer.alloc(32),
+			),
+		),
 		verdict: "drop",
 		drop: "bad_header",
 	},

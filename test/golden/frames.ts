@@ -69,6 +69,8 @@ export interface Tunnel {
 	readonly dst?: string;
 	readonly nsh?: Partial<Nsh>;
 	readonly vxlan?: Partial<Vxlan>;
+	readonly udpLength?: number;
+	readonly ipVersion?: number;
 }
 
 /** As edge2 sends it: VXLAN-GPE with an NSH, around `parts`. */
@@ -80,8 +82,17 @@ export const fromEdge2 = (
 ) =>
 	packet(
 		eth({ src: NEIGHBOUR.router, dst: MAC.up }),
-		ipv4({ src: tunnel.src ?? "192.0.2.5", dst: tunnel.dst ?? "192.0.2.1" }),
-		udp({ sport: 50000, dport: 4790, checksum: 0 }),
+		ipv4({
+			src: tunnel.src ?? "192.0.2.5",
+			dst: tunnel.dst ?? "192.0.2.1",
+			version: tunnel.ipVersion ?? 4,
+		}),
+		udp({
+			sport: 50000,
+			dport: 4790,
+			checksum: 0,
+			...(tunnel.udpLength !== undefined && { length: tunnel.udpLength }),
+		}),
 		vxlanGpe(tunnel.vxlan),
 		nsh({ spi, si, ttl: 60, ...tunnel.nsh }),
 		...parts,

@@ -222,6 +222,23 @@ export const tunnels: readonly Row[] = [
 		drop: "no_path",
 	},
 	{
+		title: "the outer IP packet is cut off, on the way between two nodes",
+		...underlay(f.fromEdge2(SPI.transit, 254, {}, ...inner).subarray(0, -4)),
+		verdict: "drop",
+		drop: "truncated",
+	},
+	{
+		title: "an outer IP packet of no version",
+		...arrives({ ipVersion: 0 }),
+		verdict: "pass",
+	},
+	{
+		title: "UDP's length is not that of the outer IP packet",
+		...arrives({ udpLength: 8 }),
+		verdict: "drop",
+		drop: "bad_header",
+	},
+	{
 		title: "cut off inside the NSH",
 		...underlay(
 			f.fromEdge2(SPI.remote + 1, 254, {}).subarray(0, 14 + 20 + 8 + 8 + 4),

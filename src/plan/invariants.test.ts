@@ -5,7 +5,8 @@ import type { Invariant } from "./findings.js";
 import { fn, intentOf, node, policy, tenant } from "./fixtures.js";
 import { chainsOf, checkInvariants, checkTransition } from "./invariants.js";
 import { plan } from "./plan.js";
-import { changed, Random, randomIntent } from "./random.js";
+import { Random } from "./random.js";
+import { changed, randomIntent } from "./random-networks.js";
 import type { NodeState, PathState } from "./state.js";
 import { remainder, type States, transition } from "./transition.js";
 

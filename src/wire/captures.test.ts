@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { captures, dataTest } from "../../test/data.js";
+import { Random, REPLAY, SEED } from "../../test/random.js";
 import { DecodeError } from "./bytes.js";
 import { type DecodedPacket, decodePacket, layerOf } from "./decode.js";
 import { describe } from "./describe.js";
@@ -214,8 +215,7 @@ dataTest("malformed captures decode as far as they go", (data) => {
 });
 
 dataTest("mutations of every capture never throw", (data) => {
-	const seed = Number(process.env.CHAINMAIL_SEED ?? Date.now() % 2 ** 32);
-	const random = generator(seed);
+	const random = new Random(SEED);
 	let stopped = 0;
 	for (const file of captures(data)) {
 		const { packets } = readPcap(readFileSync(file));
@@ -225,16 +225,14 @@ dataTest("mutations of every capture never throw", (data) => {
 				try {
 					if (decodeAnything(bytes).stopped) stopped++;
 				} catch (error) {
-					assert.fail(
-						`seed ${seed}, ${file}, ${bytes.toString("hex")}: ${error}`,
-					);
+					assert.fail(`${REPLAY} ${file}, ${bytes.toString("hex")}: ${error}`);
 				}
 			}
 		}
 	}
 	assert.ok(
 		stopped > 100,
-		`seed ${seed}: only ${stopped} mutations stopped the walk`,
+		`${REPLAY}: only ${stopped} mutations stopped the walk`,
 	);
 });
 
@@ -255,27 +253,12 @@ function decodeAnything(bytes: Buffer): DecodedPacket {
 }
 
 /** Flips bits mostly in the headers, or cuts the packet. */
-function mutate(data: Buffer, random: () => number): Buffer {
+function mutate(data: Buffer, random: Random): Buffer {
 	const copy = Buffer.from(data);
-	const flips = 1 + Math.floor(random() * 4);
-	for (let i = 0; i < flips && copy.length > 0; i++) {
-		const at = Math.floor(random() * Math.min(copy.length, 100));
-		copy[at] = Math.floor(random() * 256);
-	}
-	return random() < 0.3
-		? copy.subarray(0, Math.floor(random() * copy.length))
-		: copy;
-}
-
-/** mulberry32: small, seeded, good enough to choose bytes. */
-function generator(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let t = Math.imul(state ^ (state >>> 15), 1 | state);
-		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-		return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-	};
+	const flips = 1 + random.below(4);
+	for (let i = 0; i < flips && copy.length > 0; i++)
+		copy[random.below(Math.min(copy.length, 100))] = random.below(256);
+	return random.chance(30) ? copy.subarray(0, random.below(copy.length)) : copy;
 }
 
 test("pcap: both byte orders and both time units", () => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Packet } from "../../src/model/packet.js";
 import { flowSlot, SLOTS, tupleBytes } from "../../src/plan/hash.js";
-import { Random } from "../../src/plan/random.js";
+import { Random, REPLAY, SEED } from "../random.js";
 import { Comparison } from "./twin/comparison.js";
 import { keyOf, userMac } from "./twin/kernel.js";
 import { oneGroup } from "./twin/one-group.js";
@@ -14,13 +14,12 @@ import { framesOf, randomPacket, randomShape } from "./twin/packets.js";
 import { partyOf } from "./twin/tenants.js";
 import { World } from "./world.js";
 
-const SEED = Number(process.env.CHAINMAIL_SEED ?? Date.now() % 1_000_000);
 const ROUNDS = 6;
 const AT_LEAST = 100_000;
 const TUPLES = 10_000;
 
 test("the programs agree with their twin on random rules, paths and packets", (t) => {
-	t.diagnostic(`CHAINMAIL_SEED=${SEED}`);
+	t.diagnostic(REPLAY);
 	const comparison = new Comparison(SEED);
 	for (let i = 0; i < ROUNDS; i++) comparison.round(i);
 	const { seen } = comparison;
@@ -28,7 +27,7 @@ test("the programs agree with their twin on random rules, paths and packets", (t
 	const { packets = 0, forged = 0, arrivals = 0 } = seen;
 	assert.ok(packets + forged + arrivals >= AT_LEAST);
 	for (const kind of KINDS)
-		assert.ok((seen[kind] ?? 0) > 0, `CHAINMAIL_SEED=${SEED}: never ${kind}`);
+		assert.ok((seen[kind] ?? 0) > 0, `${REPLAY}: never ${kind}`);
 	comparison.close();
 });
 
@@ -49,7 +48,7 @@ const KINDS = [
 ];
 
 test("a flow's slot is its tuple's hash, in kernel and twin", (t) => {
-	t.diagnostic(`CHAINMAIL_SEED=${SEED}`);
+	t.diagnostic(REPLAY);
 	const random = new Random(SEED);
 	const party = partyOf(1);
 	const slots = Array.from({ length: SLOTS }, (_, slot) => 1000 + slot);
@@ -69,7 +68,7 @@ test("a flow's slot is its tuple's hash, in kernel and twin", (t) => {
 			assert.equal(
 				flow.spi,
 				slots[slot],
-				`CHAINMAIL_SEED=${SEED} ${JSON.stringify(packet)}`,
+				`${REPLAY} ${JSON.stringify(packet)}`,
 			);
 		if (flow) met.add(slot);
 	}

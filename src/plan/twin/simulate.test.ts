@@ -6,7 +6,8 @@ import { evaluate, parseRule } from "../../model/language/index.js";
 import type { Packet } from "../../model/packet.js";
 import { NO_MEMORY } from "../allocate.js";
 import { createPlanner } from "../plan.js";
-import { changed, Random, randomIntent, randomPacket } from "../random.js";
+import { Random } from "../random.js";
+import { changed, randomIntent, randomPacket } from "../random-networks.js";
 import { type TraceStep, Twin } from "./trace.js";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);

@@ -328,16 +328,14 @@ INLINE int parse_ip(struct __sk_buff *skb, struct packet *p, __be16 proto, __u32
 		return PARSE_NOT_IP;
 	if (err)
 		return err;
-	end = (__u32)p->l3 + p->ip_len;
-	if (!skb->gso_size && end > skb->len)
-		return DROP_TRUNCATED;
 	if (!(p->flags & PKT_FRAGMENT_LATER)) {
 		err = parse_l4(skb, p, data, data_end);
 		if (err)
 			return err;
 	}
 	/* What lies behind the IP packet is padding and says nothing. */
-	if (!skb->gso_size && (__u32)p->l4 + p->l4_len > end)
+	end = (__u32)p->l3 + p->ip_len;
+	if (!skb->gso_size && (end > skb->len || (__u32)p->l4 + p->l4_len > end))
 		return DROP_TRUNCATED;
 	if (p->flags & (PKT_FRAGMENT_FIRST | PKT_FRAGMENT_LATER))
 		return parse_fragment(p, scope);

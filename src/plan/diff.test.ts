@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Random, REPLAY, SEED } from "../../test/random.js";
 import { NO_MEMORY } from "./allocate.js";
 import { applyStep } from "./apply.js";
 import { diff } from "./diff.js";
 import { mobileEdge } from "./fixtures.js";
 import { plan } from "./plan.js";
-import { Random } from "./random.js";
 import { changed, randomIntent } from "./random-networks.js";
 import type { NodeState } from "./state.js";
 import { empty } from "./steps.js";
 import { transition } from "./transition.js";
-
-const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
 /** Lists in one order: what they hold counts, not where. */
 function sorted(state: NodeState): NodeState {
@@ -105,7 +103,7 @@ test("from nothing: instances, ports, paths, rules, and only then users", () => 
 });
 
 test("steps lead to what is desired, and every prefix of them is sound", (t) => {
-	t.diagnostic(`SEED=${SEED}`);
+	t.diagnostic(REPLAY);
 	let steps = 0;
 	for (let round = 0; round < 15; round++) {
 		const random = new Random(SEED + round);
@@ -123,7 +121,7 @@ test("steps lead to what is desired, and every prefix of them is sound", (t) => 
 					assert.deepEqual(sorted(again), sorted(state), "not idempotent");
 					checkOrder(
 						state,
-						`SEED=${SEED} round ${round} ${name} step ${index} ${step.kind}`,
+						`${REPLAY} round ${round} ${name} step ${index} ${step.kind}`,
 					);
 				}
 				steps += list.length;

@@ -98,3 +98,17 @@ export function mobileEdge(...more: readonly IntentDocument[]): Intent {
 		...more,
 	);
 }
+
+/** Two tenants, three nodes, a chain over all of them. */
+export const acrossThreeNodes = intentOf(
+	tenant("red", { subnets: ["10.1.0.0/16"] }),
+	tenant("blue", { subnets: ["10.2.0.0/16"] }),
+	node("n1", 1, "access:red", "access:blue"),
+	node("n2", 2),
+	node("n3", 3, "exit"),
+	fn("fw", ["a@n1", "b@n2"]),
+	fn("nat", ["a@n2"], { rewrites: true }),
+	fn("ids", ["a@n3"], { attach: "tap" }),
+	policy("p", "match(proto=tcp) >> fw -> nat -> ids"),
+	policy("q", "match(proto=udp) >> fw"),
+);

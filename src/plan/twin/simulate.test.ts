@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Random, REPLAY, SEED } from "../../../test/random.js";
 import { DEFAULT_PRIORITY } from "../../model/change.js";
 import type { Intent } from "../../model/intent.js";
 import { evaluate, parseRule } from "../../model/language/index.js";
 import type { Packet } from "../../model/packet.js";
 import { NO_MEMORY } from "../allocate.js";
 import { createPlanner } from "../plan.js";
-import { Random } from "../random.js";
 import { changed, randomIntent, randomPacket } from "../random-networks.js";
 import { type TraceStep, Twin } from "./trace.js";
 
-const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const ROUNDS = 250;
 const PACKETS = 400;
 
@@ -52,7 +51,7 @@ function checkFalling(steps: readonly TraceStep[], label: string): void {
 }
 
 test("random packets through random networks: invariants 1, 2, 4 and 5", (t) => {
-	t.diagnostic(`SEED=${SEED}`);
+	t.diagnostic(REPLAY);
 	const seen = { packets: 0, chained: 0, replies: 0, passed: 0, dropped: 0 };
 	for (let round = 0; round < ROUNDS; round++) {
 		const random = new Random(SEED + round);
@@ -79,7 +78,7 @@ test("random packets through random networks: invariants 1, 2, 4 and 5", (t) => 
 				1 + tenants.indexOf(name),
 				inbound,
 			);
-			const label = `SEED=${SEED} round ${round} packet ${i} ${JSON.stringify(packet)}`;
+			const label = `${REPLAY} round ${round} packet ${i} ${JSON.stringify(packet)}`;
 			const start = startOf(random, intent, name, inbound);
 			const steps = twin.send({ ...start, packet });
 			seen.packets++;
@@ -151,7 +150,7 @@ function startOf(
 }
 
 test("replans: what did not change keeps its SPIs, most flows their instances", (t) => {
-	t.diagnostic(`SEED=${SEED}`);
+	t.diagnostic(REPLAY);
 	let kept = 0;
 	let total = 0;
 	for (let round = 0; round < 100; round++) {
@@ -178,7 +177,7 @@ test("replans: what did not change keeps its SPIs, most flows their instances", 
 		);
 		for (const path of before.plan.paths) {
 			const spi = now.get(identity(path));
-			assert.ok(spi === undefined || spi === path.spi, `SEED=${SEED}`);
+			assert.ok(spi === undefined || spi === path.spi, REPLAY);
 		}
 		const back = planner(intent, after.memory);
 		const used = new Set(after.plan.paths.map(({ spi }) => spi));

@@ -135,7 +135,10 @@ function shownChain(url: string): Promise<Buffer[]> {
 	});
 }
 
-async function newRequest(node: string): Promise<{ key: string; csr: string }> {
+/** A new key, and the request (PKCS #10) to certify it for the node; both PEM. */
+export async function newRequest(
+	node: string,
+): Promise<{ key: string; csr: string }> {
 	const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, [
 		"sign",
 		"verify",

@@ -4,14 +4,9 @@ import { statSync } from "node:fs";
 import { join as joinPath } from "node:path";
 import test, { after, before } from "node:test";
 import { connect } from "node:tls";
+import { newRequest, pinnedAuthority } from "../agent/enrol.js";
 import { JOIN_PATH, parseJoinToken, RENEW_PATH } from "../plan/join.js";
-import {
-	FakeAgent,
-	join,
-	newRequest,
-	pinnedRoot,
-	renew,
-} from "./testing/fake-agent.js";
+import { FakeAgent, join, renew } from "./testing/fake-agent.js";
 import {
 	Client,
 	documents,
@@ -30,9 +25,12 @@ after(() => controller.close());
 
 test("join: the token pins the root the server shows", async () => {
 	const { pin } = parseJoinToken(await joinToken(controller.admin, "pinned"));
-	assert.match(await pinnedRoot(url, pin), /BEGIN CERTIFICATE/);
+	assert.match(await pinnedAuthority(url, pin), /BEGIN CERTIFICATE/);
 	const other = "0".repeat(64);
-	await assert.rejects(pinnedRoot(url, other), /no such root/);
+	await assert.rejects(
+		pinnedAuthority(url, other),
+		/does not show the authority/,
+	);
 });
 
 test("join: a node joins, connects, renews and connects again", async () => {

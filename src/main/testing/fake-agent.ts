@@ -2,12 +2,8 @@
  * An agent without a data plane for tests of the controller: it joins and
  * speaks the real protocol over real mutual TLS, and does as it is told.
  */
-import "reflect-metadata";
-import { createHash, webcrypto, X509Certificate } from "node:crypto";
-import { once } from "node:events";
-import { connect, type PeerCertificate } from "node:tls";
-import * as x509 from "@peculiar/x509";
 import { Agent, request, WebSocket } from "undici";
+import { newRequest, pinnedAuthority } from "../../agent/enrol.js";
 import {
 	JOIN_PATH,
 	type JoinAnswer,
@@ -24,8 +20,6 @@ import {
 } from "../../plan/protocol.js";
 import type { NodeState } from "../../plan/state.js";
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-
 /** What to do with a state: nothing at all, or leave, are answers too. */
 export type Reaction = "ack" | "ignore" | "leave" | { refuse: string };
 
@@ -35,56 +29,13 @@ export interface Credentials {
 	readonly ca: string;
 }
 
-export async function newRequest(
-	name: string,
-): Promise<{ key: string; csr: string }> {
-	const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, [
-		"sign",
-		"verify",
-	])) as webcrypto.CryptoKeyPair;
-	const csr = await x509.Pkcs10CertificateRequestGenerator.create({
-		name: `CN=${name}`,
-		keys,
-		signingAlgorithm: ALGORITHM,
-	});
-	const der = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
-	return {
-		key: x509.PemConverter.encode(der, "PRIVATE KEY"),
-		csr: csr.toString("pem"),
-	};
-}
-
-/** The root the server shows, if its SHA-256 is the pin. */
-export async function pinnedRoot(url: string, pin: string): Promise<string> {
-	const { hostname, port } = new URL(url);
-	const socket = connect({
-		host: hostname,
-		port: Number(port),
-		rejectUnauthorized: false,
-	});
-	await once(socket, "secureConnect");
-	let certificate: PeerCertificate | undefined =
-		socket.getPeerCertificate(true);
-	const seen = new Set<string>();
-	socket.destroy();
-	while (certificate?.raw && !seen.has(certificate.fingerprint256)) {
-		seen.add(certificate.fingerprint256);
-		const hash = createHash("sha256").update(certificate.raw).digest("hex");
-		if (hash === pin) return new X509Certificate(certificate.raw).toString();
-		certificate = (
-			certificate as PeerCertificate & { issuerCertificate?: PeerCertificate }
-		).issuerCertificate;
-	}
-	throw new Error("pin: the server shows no such root");
-}
-
 export async function join(
 	url: string,
 	node: string,
 	token: string,
 ): Promise<Credentials> {
 	const { secret, pin } = parseJoinToken(token);
-	const ca = await pinnedRoot(url, pin);
+	const ca = await pinnedAuthority(url, pin);
 	const { key, csr } = await newRequest(node);
 	const dispatcher = new Agent({ connect: { ca } });
 	const { statusCode, body } = await request(url + JOIN_PATH, {

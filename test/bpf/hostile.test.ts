@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { Random } from "../../src/plan/random.js";
 import { parseMac } from "../../src/wire/address.js";
 import { eth, ipv4, nsh, packet, udp, vxlanGpe } from "../../src/wire/build.js";
 import { decodePacket } from "../../src/wire/decode.js";
@@ -17,11 +16,11 @@ import { SERVER, USER } from "../golden/frames.js";
 import { locals, network, node, PORT, SPI } from "../golden/node.js";
 import { delivered, type Step } from "../golden/row.js";
 import { rows } from "../golden/rows.js";
+import { Random, REPLAY, SEED } from "../random.js";
 import { faultOf } from "./hostile/judge.js";
 import { isRunnable, LONGEST, mutated, truncations } from "./hostile/mutate.js";
 import { type ProgramName, World } from "./world.js";
 
-const SEED = Number(process.env.CHAINMAIL_SEED ?? Date.now() % 1_000_000);
 /** Of these, each goes into each of the programs. */
 const MUTATIONS = 50_000;
 const FORGED = 10_000;
@@ -72,7 +71,7 @@ function judge(program: ProgramName, on: string, hostile: Buffer): void {
 	if (fault === undefined) return;
 	assert.fail(
 		[
-			`CHAINMAIL_SEED=${SEED}: ${program} on ${on}: ${fault}`,
+			`${REPLAY}: ${program} on ${on}: ${fault}`,
 			`in:  ${frame.toString("hex")}`,
 			`     ${describe(decodePacket(frame))}`,
 			`out: ${outcome.data.toString("hex")}`,
@@ -94,7 +93,7 @@ test("golden frames cut at every length", () => {
 });
 
 test("mutated frames into every program", (t) => {
-	t.diagnostic(`CHAINMAIL_SEED=${SEED}`);
+	t.diagnostic(REPLAY);
 	const random = new Random(SEED);
 	for (let i = 0; i < MUTATIONS; i++) {
 		if (i % BATCH === 0) prepare();
@@ -107,7 +106,7 @@ test("mutated frames into every program", (t) => {
 });
 
 test("nothing a function forges leaves by a path its port is not bound to", (t) => {
-	t.diagnostic(`CHAINMAIL_SEED=${SEED}`);
+	t.diagnostic(REPLAY);
 	const random = new Random(SEED);
 	world.forget();
 	/* The firewall holds one flow, the bridge and the tap none. */
@@ -134,7 +133,7 @@ test("nothing a function forges leaves by a path its port is not bound to", (t) 
 		if (verdict === "redirect") left++;
 		assert.ok(
 			used.every((spi) => mayUse[on]?.includes(spi)),
-			`CHAINMAIL_SEED=${SEED}: ${on} sent on path ${used.join()}: ${forged.toString("hex")}`,
+			`${REPLAY}: ${on} sent on path ${used.join()}: ${forged.toString("hex")}`,
 		);
 		assert.ok(
 			verdict === "drop" || used.length === 1 || verdict === "pass",

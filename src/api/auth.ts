@@ -12,6 +12,12 @@ export const ADMIN: Access = ["admin"];
 export const STAFF: Access = ["admin", "operator"];
 export const EVERYONE: Access = ["admin", "operator", "tenant"];
 
+export interface NodeIdentity {
+	/** The certificate's common name. */
+	readonly name: string;
+	readonly serial: string;
+}
+
 declare module "fastify" {
 	interface FastifyContextConfig {
 		access?: Access;
@@ -19,8 +25,8 @@ declare module "fastify" {
 	interface FastifyRequest {
 		/** Set on routes for tokens. */
 		identity: Identity | null;
-		/** Set on routes for agents: the certificate's common name. */
-		node: string | null;
+		/** Set on routes for agents: what the certificate proves. */
+		node: NodeIdentity | null;
 	}
 }
 
@@ -82,7 +88,7 @@ async function bearerOf(
 async function nodeOf(
 	request: FastifyRequest,
 	enrollment: Enrollment,
-): Promise<string> {
+): Promise<NodeIdentity> {
 	const socket = request.raw.socket as TLSSocket;
 	const certificate = socket.getPeerCertificate();
 	const refused = (cause: string) =>
@@ -95,7 +101,9 @@ async function nodeOf(
 	const { CN } = certificate.subject;
 	if (typeof CN !== "string") throw refused("certificate without a name");
 	if (!(await enrollment.isCurrent(CN, certificate.serialNumber))) {
-		throw refused(`certificate of ${CN} was replaced by a newer one`);
+		throw refused(
+			`certificate of ${CN} was revoked, or replaced by a newer one`,
+		);
 	}
-	return CN;
+	return { name: CN, serial: certificate.serialNumber };
 }

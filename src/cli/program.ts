@@ -8,6 +8,7 @@ import { registerDescribe } from "./describe.js";
 import { registerDoctor } from "./doctor.js";
 import { CliFailure, ExitCode, exitCodeHelp } from "./failure.js";
 import { registerGet } from "./get.js";
+import { registerNode } from "./node.js";
 import { formats } from "./output.js";
 import { registerAgent, registerController } from "./serve.js";
 import type { Services } from "./session.js";
@@ -20,6 +21,7 @@ const verbs = [
 	registerController,
 	registerAgent,
 	registerToken,
+	registerNode,
 	registerApply,
 	registerDelete,
 	registerGet,

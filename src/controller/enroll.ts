@@ -29,8 +29,13 @@ export interface Enrollment {
 	): Promise<{ token: string; node: string; expiresMs: number }>;
 	/** Throws Fault join_token_invalid or certificate_request_invalid. */
 	join(node: string, secret: string, csr: string): Promise<JoinAnswer>;
-	/** The next certificate for a node that showed its present one. */
-	renew(node: string, csr: string): Promise<JoinAnswer>;
+	/** The next certificate for a node that showed its present one, by its serial. */
+	renew(node: string, serial: string, csr: string): Promise<JoinAnswer>;
+	/**
+	 * Puts the node's certificates and unused join tokens out of use: only a new
+	 * token lets it in again. Throws Fault not_found where it has neither.
+	 */
+	revoke(node: string, who: string): Promise<void>;
 	/** Whether a certificate of this authority is one of the node's present ones. */
 	isCurrent(node: string, serial: string): Promise<boolean>;
 	/** Nodes that have joined. */
@@ -109,9 +114,15 @@ export function openEnrollment(
 			return answer(authority, issued);
 		},
 
-		async renew(node, csr) {
+		async renew(node, serial, csr) {
 			const issued = await authority.issue(csr, node);
 			const { version, serials } = await identity(node);
+			if (!serials.includes(serial)) {
+				throw new Fault(
+					"certificate_required",
+					`renew ${node}: the certificate was revoked or replaced (join the node with a new token)`,
+				);
+			}
 			const value: StoredIdentity = {
 				serials: [...serials.slice(-1), issued.serial],
 			};
@@ -122,6 +133,31 @@ export function openEnrollment(
 				);
 			}
 			return answer(authority, issued);
+		},
+
+		async revoke(node, who) {
+			const tokens = (await store.list("join/")).filter(
+				(entry) => (entry.value as StoredJoinToken).node === node,
+			);
+			const { version } = await identity(node);
+			if (version === 0 && tokens.length === 0) {
+				throw new Fault(
+					"not_found",
+					`revoke node ${node}: it has not joined (see \`chainmail get nodes\`)`,
+				);
+			}
+			const event = log.draft({
+				kind: "revoke",
+				message: `node ${node} revoked: its certificate and join tokens are refused`,
+				node,
+				who,
+			});
+			await store.transact([
+				{ key: IDENTITY + node, value: undefined },
+				...tokens.map(({ key }) => ({ key, value: undefined })),
+				event.write,
+			]);
+			event.publish();
 		},
 
 		async isCurrent(node, serial) {

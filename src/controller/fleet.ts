@@ -19,10 +19,16 @@ import { parseAgentMessage, parseReply, type Replies } from "./messages.js";
 /** WebSocket close codes of our own (RFC 6455 §7.4.2: 4000 to 4999 are private). */
 export const CLOSE_REPLACED = 4001;
 export const CLOSE_PROTOCOL = 4002;
+export const CLOSE_REVOKED = 4003;
 const CLOSE_GOING_AWAY = 1001;
 
 /** What the reconciler wants to hear. */
 export interface FleetListener {
+	/**
+	 * The message as far as this node is believed, before anything else is done
+	 * with it. Throws where the session must end.
+	 */
+	believe(node: string, message: AgentMessage): AgentMessage;
 	hello(node: string, revision: number): void;
 	acknowledged(node: string, revision: number): void;
 	refused(node: string, revision: number, reason: string): void;
@@ -58,7 +64,7 @@ export interface Fleet {
 		question: AgentRequest & { readonly what: W },
 		timeoutMs?: number,
 	): Promise<Replies[W]>;
-	/** Ends every session, for example since the node must not come back. */
+	/** Ends the node's session at once; nothing more is heard from it. */
 	disconnect(node: string, reason: string): void;
 	close(): void;
 }
@@ -120,7 +126,8 @@ export function createFleet(
 		if (session.greeted) listener.gone(node);
 	}
 
-	function hear(node: string, session: Session, message: AgentMessage): void {
+	function hear(node: string, session: Session, said: AgentMessage): void {
+		const message = listener.believe(node, said);
 		if (message.type === "hello") {
 			if (message.protocol !== PROTOCOL_VERSION) {
 				throw new Error(
@@ -203,6 +210,7 @@ export function createFleet(
 						kind: "protocol",
 						message: reason,
 					});
+					end(node, session);
 					// A close frame holds 123 bytes of reason (RFC 6455 §5.5).
 					socket.close(CLOSE_PROTOCOL, reason.slice(0, 100));
 				}
@@ -258,7 +266,11 @@ export function createFleet(
 		},
 
 		disconnect(node, reason) {
-			sessions.get(node)?.socket.close(CLOSE_REPLACED, reason);
+			const session = sessions.get(node);
+			if (!session) return;
+			// A peer may leave the close unanswered: it is over here all the same.
+			end(node, session);
+			session.socket.close(CLOSE_REVOKED, reason);
 		},
 
 		close() {

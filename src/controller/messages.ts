@@ -9,9 +9,19 @@ import type {
 	NodeCounters,
 } from "../plan/protocol.js";
 
+/**
+ * Largest revision, number or time: 2^48, so that whatever is added to it in
+ * this process stays an exact integer.
+ */
+const LARGEST = 2 ** 48;
 const text = Type.String({ maxLength: 4096 });
-const count = Type.Integer({ minimum: 0 });
-const counter = { packets: count, bytes: count };
+const count = Type.Integer({ minimum: 0, maximum: LARGEST });
+const time = Type.Number({ minimum: 0, maximum: LARGEST });
+/** Of two clocks that may disagree. */
+const age = Type.Number({ minimum: -LARGEST, maximum: LARGEST });
+/** Bytes since a node's start may be more: exact as far as numbers are. */
+const total = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const counter = { packets: total, bytes: total };
 const Counter = Type.Object(counter);
 
 const DoctorChecks = Type.Array(
@@ -34,7 +44,7 @@ const Instance = Type.Object({
 	]),
 	reason: text,
 	restarts: count,
-	probeUs: Type.Optional(Type.Number({ minimum: 0 })),
+	probeUs: Type.Optional(time),
 });
 
 const Message = Type.Union([
@@ -48,20 +58,18 @@ const Message = Type.Union([
 	Type.Object({
 		type: Type.Literal("ack"),
 		revision: count,
-		tookMs: Type.Number({ minimum: 0 }),
+		tookMs: time,
 	}),
 	Type.Object({ type: Type.Literal("refuse"), revision: count, reason: text }),
 	Type.Object({
 		type: Type.Literal("status"),
 		revision: count,
 		instances: Type.Array(Instance),
-		idlePaths: Type.Array(
-			Type.Object({ spi: count, idleMs: Type.Number({ minimum: 0 }) }),
-		),
+		idlePaths: Type.Array(Type.Object({ spi: count, idleMs: time })),
 	}),
 	Type.Object({
 		type: Type.Literal("event"),
-		timeMs: Type.Number({ minimum: 0 }),
+		timeMs: time,
 		kind: text,
 		message: text,
 		tenant: Type.Optional(text),
@@ -105,8 +113,8 @@ const Flows = Type.Array(
 		]),
 		spi: Type.Optional(count),
 		policy: text,
-		ageMs: Type.Number(),
-		idleMs: Type.Number(),
+		ageMs: age,
+		idleMs: age,
 		...counter,
 	}),
 );

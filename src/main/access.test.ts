@@ -83,6 +83,7 @@ const table: [string, string, unknown, number, number, number, number][] = [
 	["GET", "/v1/tenants/blue", null, 200, 200, 404, 401],
 	["GET", "/v1/nodes", null, 200, 200, 403, 401],
 	["GET", "/v1/nodes/edge1", null, 200, 200, 403, 401],
+	["POST", "/v1/nodes/none/revoke", null, 404, 404, 403, 401],
 	["GET", "/v1/functions", null, 200, 200, 403, 401],
 	["GET", "/v1/functions/ids", null, 200, 200, 403, 401],
 	["GET", "/v1/policies", null, 200, 200, 200, 401],

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createApp } from "../api/app.js";
 import type { AdminFile } from "../api/schemas.js";
 import { openAuthority } from "../controller/ca.js";
+import { believe } from "../controller/claims.js";
 import { type DeliveryOptions, openDelivery } from "../controller/delivery.js";
 import { openEnrollment } from "../controller/enroll.js";
 import { type EventLog, openEventLog } from "../controller/events.js";
@@ -141,6 +142,7 @@ export async function startController(
 /** Fleet and reconciler need each other; the server listens once both are there. */
 function forward(to: () => FleetListener | undefined): FleetListener {
 	return {
+		believe: (node, message) => to()?.believe(node, message) ?? message,
 		hello: (...said) => to()?.hello(...said),
 		acknowledged: (...said) => to()?.acknowledged(...said),
 		refused: (...said) => to()?.refused(...said),
@@ -156,6 +158,8 @@ function listen(
 	reconciler: Awaited<ReturnType<typeof openReconciler>>,
 ): FleetListener {
 	return {
+		believe: (node, message) =>
+			believe(node, message, delivery, reconciler.intent),
 		hello(node, revision) {
 			log.add({
 				kind: "connected",

@@ -1,8 +1,11 @@
-/** The routes of agents: join with a token, renew, and the session. */
+/** The routes of agents: join with a token, renew, the session; and their end. */
 import type { FastifyRequest } from "fastify";
+import { Type } from "typebox";
 import { Fault } from "../../controller/fault.js";
+import { Name } from "../../model/intent.js";
 import { JOIN_PATH, RENEW_PATH, SESSION_PATH } from "../../plan/join.js";
 import type { App } from "../app.js";
+import { callerOf, type NodeIdentity, STAFF } from "../auth.js";
 import type { Context } from "../context.js";
 import {
 	ErrorBody,
@@ -44,7 +47,10 @@ export async function agentRoutes(
 				security: [],
 			},
 		},
-		async (request) => enrollment.renew(nodeOf(request), request.body.csr),
+		async (request) => {
+			const { name, serial } = nodeOf(request);
+			return enrollment.renew(name, serial, request.body.csr);
+		},
 	);
 
 	app.get(
@@ -54,11 +60,37 @@ export async function agentRoutes(
 			websocket: true,
 			schema: { hide: true },
 		},
-		(socket, request) => fleet.accept(nodeOf(request), socket),
+		async (socket, request) => {
+			const { name, serial } = nodeOf(request);
+			fleet.accept(name, socket);
+			// It may have been revoked while the connection was made.
+			if (!(await enrollment.isCurrent(name, serial))) {
+				fleet.disconnect(name, "revoked");
+			}
+		},
+	);
+
+	app.post(
+		"/v1/nodes/:name/revoke",
+		{
+			config: { access: STAFF },
+			schema: {
+				description:
+					"Refuses the node's certificate and unused join tokens from now on and ends its session. What is declared stays, and so does the node's data plane.",
+				params: Type.Object({ name: Name }),
+				response: { 204: Type.Null(), default: ErrorBody },
+			},
+		},
+		async (request, reply) => {
+			const { name } = request.params;
+			await enrollment.revoke(name, callerOf(request).name);
+			fleet.disconnect(name, "revoked by an operator");
+			return reply.status(204).send(null);
+		},
 	);
 }
 
-function nodeOf(request: Pick<FastifyRequest, "node">): string {
+function nodeOf(request: Pick<FastifyRequest, "node">): NodeIdentity {
 	if (request.node !== null) return request.node;
 	throw new Fault("certificate_required", "agent route: no certificate");
 }

@@ -3,7 +3,7 @@ import type { TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Enrollment } from "../controller/enroll.js";
 import { Fault } from "../controller/fault.js";
-import type { Identity, Role, Tokens } from "../controller/tokens.js";
+import type { Role, Token, Tokens } from "../controller/tokens.js";
 
 /** `public`: anybody; `node`: an agent's client certificate; else a token's roles. */
 export type Access = "public" | "node" | readonly Role[];
@@ -24,7 +24,7 @@ declare module "fastify" {
 	}
 	interface FastifyRequest {
 		/** Set on routes for tokens. */
-		identity: Identity | null;
+		identity: Token | null;
 		/** Set on routes for agents: what the certificate proves. */
 		node: NodeIdentity | null;
 	}
@@ -59,7 +59,7 @@ export function authenticate(
 }
 
 /** The caller on a route for tokens. */
-export function callerOf(request: FastifyRequest): Identity {
+export function callerOf(request: FastifyRequest): Token {
 	if (request.identity) return request.identity;
 	throw new Fault("unauthenticated", "request: no token was checked");
 }
@@ -72,7 +72,7 @@ export function confinedTo(request: FastifyRequest): string | undefined {
 async function bearerOf(
 	request: FastifyRequest,
 	tokens: Tokens,
-): Promise<Identity> {
+): Promise<Token> {
 	const header = request.headers.authorization ?? "";
 	const bearer = /^Bearer ([\x21-\x7e]{1,256})$/i.exec(header)?.[1];
 	const identity = bearer && (await tokens.verify(bearer));

@@ -1,5 +1,6 @@
 /** Server-sent events: opens a stream on a request, and lists that follow changes. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { callerOf } from "./auth.js";
 import type { Context } from "./context.js";
 
 /** Comments keep proxies from closing a silent stream. */
@@ -20,7 +21,9 @@ export function wantsStream(request: FastifyRequest): boolean {
 	return request.headers.accept?.includes("text/event-stream") ?? false;
 }
 
+/** A stream that lasts no longer than the token it was asked for with. */
 export function openStream(
+	{ tokens }: Context,
 	request: FastifyRequest,
 	reply: FastifyReply,
 ): Stream {
@@ -33,7 +36,11 @@ export function openStream(
 	raw.write(": open\n\n");
 	const heartbeat = setInterval(() => raw.write(":\n\n"), HEARTBEAT_MS);
 	const { socket } = request.raw;
-	socket.once("close", () => clearInterval(heartbeat));
+	const forget = tokens.onEnd(callerOf(request), () => raw.destroy());
+	socket.once("close", () => {
+		clearInterval(heartbeat);
+		forget();
+	});
 	return {
 		send(data, id) {
 			const head = id === undefined ? "" : `id: ${id}\n`;

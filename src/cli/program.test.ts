@@ -59,6 +59,8 @@ test("help: the commands are those the documentation names", () => {
 		"describe",
 		"doctor",
 		"get",
+		"node",
+		"node revoke",
 		"token",
 		"token create",
 		"token join",

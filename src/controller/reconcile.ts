@@ -54,7 +54,7 @@ export interface Reconciler {
 	 * then the intent is what it was.
 	 */
 	change(
-		make: (intent: Intent) => Revision | undefined,
+		make: (intent: Intent) => Promise<Revision | undefined>,
 		timeoutMs: number,
 	): Promise<Applied>;
 	/** Plans without sending; throws as `change` does. */
@@ -285,7 +285,7 @@ export async function openReconciler(
 		},
 		change: (make, timeoutMs) =>
 			enqueue(async () => {
-				const revision = make(intent);
+				const revision = await make(intent);
 				if (!revision) {
 					return { revision: delivery.revision, pending: [], warnings: [] };
 				}

@@ -31,11 +31,21 @@ export interface Tokens {
 	/** Writes to commit (with an audit event), and the only copy of the secret. */
 	create(wanted: NewToken): { token: string; stored: Token; write: Write };
 	/** Who the bearer is; undefined: unknown, revoked or expired. */
-	verify(bearer: string): Promise<Identity | undefined>;
+	verify(bearer: string): Promise<Token | undefined>;
+	/**
+	 * Calls back once, when the token is revoked or expires, at once where that
+	 * has happened already; returns the way to stop.
+	 */
+	onEnd(token: Token, listener: () => void): () => void;
 	list(): Promise<Token[]>;
 	/** The write that revokes it; throws Fault not_found. */
 	revoke(id: string): Promise<Write>;
+	/** The writes that revoke all tokens of a tenant: they must not fit a later one. */
+	revokeTenant(tenant: string): Promise<Write[]>;
 }
+
+/** Longest that a timer can wait. */
+const LONGEST_MS = 0x7fff_ffff;
 
 const PREFIX = "token/";
 const hashOf = (text: string) => createHash("sha256").update(text).digest();
@@ -79,15 +89,44 @@ export function openTokens(store: Store, now: () => number = Date.now): Tokens {
 			if (!same || (found.expiresMs ?? Number.POSITIVE_INFINITY) <= now()) {
 				return undefined;
 			}
-			const { name, role, tenant } = found;
-			return { name, role, ...(tenant === undefined ? {} : { tenant }) };
+			return withoutHash(found);
+		},
+
+		onEnd({ id, expiresMs = Number.POSITIVE_INFINITY }, listener) {
+			const key = PREFIX + id;
+			let timer: NodeJS.Timeout | undefined;
+			let ended = false;
+			const stop = () => {
+				ended = true;
+				clearTimeout(timer);
+				unwatch();
+			};
+			const end = () => {
+				if (ended) return;
+				stop();
+				listener();
+			};
+			const unwatch = store.watch(key, ({ writes }) => {
+				if (writes.some((w) => w.key === key && w.value === undefined)) end();
+			});
+			const wait = () => {
+				const leftMs = expiresMs - now();
+				if (leftMs <= 0) return end();
+				timer = setTimeout(wait, Math.min(leftMs, LONGEST_MS));
+				timer.unref();
+			};
+			wait();
+			// It may have been revoked since it was verified.
+			store.get(key).then((entry) => {
+				if (!entry) end();
+			}, end);
+			return stop;
 		},
 
 		async list() {
-			return (await store.list(PREFIX)).map((entry) => {
-				const { hash: _, ...token } = entry.value as StoredToken;
-				return token;
-			});
+			return (await store.list(PREFIX)).map((entry) =>
+				withoutHash(entry.value as StoredToken),
+			);
 		},
 
 		async revoke(id) {
@@ -99,5 +138,15 @@ export function openTokens(store: Store, now: () => number = Date.now): Tokens {
 			}
 			return { key: PREFIX + id, value: undefined };
 		},
+
+		async revokeTenant(tenant) {
+			return (await store.list(PREFIX))
+				.filter((entry) => (entry.value as StoredToken).tenant === tenant)
+				.map(({ key }) => ({ key, value: undefined }));
+		},
 	};
+}
+
+function withoutHash({ hash: _, ...token }: StoredToken): Token {
+	return token;
 }

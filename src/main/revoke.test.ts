@@ -1,6 +1,7 @@
 /** Nodes and tokens that are trusted no more: what they had open ends at once. */
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
+import { Agent, request } from "undici";
 import { FakeAgent, join, renew } from "./testing/fake-agent.js";
 import {
 	type Client,
@@ -56,4 +57,87 @@ test("revoke: a node that never joined is not found", async () => {
 	const { status, body } = await admin.call("POST", "/v1/nodes/none/revoke");
 	assert.equal(status, 404);
 	assert.match(body.error.message, /has not joined/);
+});
+
+/** The end of a stream of events, as its reader sees it. */
+async function streamOf(token: string) {
+	const controller = new AbortController();
+	const dispatcher = new Agent({ connect: { ca: admin.ca }, bodyTimeout: 0 });
+	const answer = await request(`${admin.url}/v1/events`, {
+		headers: {
+			authorization: `Bearer ${token}`,
+			accept: "text/event-stream",
+		},
+		dispatcher,
+		signal: controller.signal,
+	});
+	assert.equal(answer.statusCode, 200);
+	const ended = (async () => {
+		try {
+			for await (const _ of answer.body);
+		} catch {
+			// A connection that is cut is an end, too.
+		}
+	})();
+	return {
+		/** Whether it ends by itself in that time. */
+		async endsWithin(ms: number): Promise<boolean> {
+			let timer: NodeJS.Timeout | undefined;
+			const late = new Promise<boolean>((done) => {
+				timer = setTimeout(() => done(false), ms);
+			});
+			const result = await Promise.race([ended.then(() => true), late]);
+			clearTimeout(timer);
+			controller.abort();
+			await dispatcher.destroy();
+			return result;
+		},
+	};
+}
+
+const tenantToken = (name: string) => ({
+	name: `${name}-admin`,
+	role: "tenant",
+	tenant: name,
+});
+
+test("revoke: a stream ends with its token", async () => {
+	const created = await admin.call("POST", "/v1/tokens", {
+		name: "watcher",
+		role: "operator",
+	});
+	const stream = await streamOf(created.body.token);
+	await admin.call("DELETE", `/v1/tokens/${created.body.id}`);
+	assert.ok(await stream.endsWithin(2000));
+});
+
+test("revoke: a stream ends when its token expires", async () => {
+	const token = await admin.newToken({
+		name: "brief",
+		role: "operator",
+		ttlMs: 1000,
+	});
+	const stream = await streamOf(token);
+	assert.ok(await stream.endsWithin(3000));
+});
+
+test("revoke: a tenant's tokens and streams end with the tenant, and fit no later one", async () => {
+	const tenant = {
+		kind: "Tenant",
+		name: "gone",
+		spec: { subnets: ["10.0.9.0/24"] },
+	};
+	await admin.apply([tenant]);
+	const token = await admin.newToken(tenantToken("gone"));
+	const stay = await admin.newToken(tenantToken("acme"));
+	const client = admin.as(token);
+	assert.equal((await client.get("/v1/tenants/gone")).status, 200);
+	const stream = await streamOf(token);
+	const other = await streamOf(stay);
+	assert.equal((await admin.call("DELETE", "/v1/tenants/gone")).status, 200);
+	assert.ok(await stream.endsWithin(2000));
+	assert.ok(!(await other.endsWithin(200)), "another tenant's goes on");
+	await admin.apply([tenant]);
+	assert.equal((await client.get("/v1/tenants/gone")).status, 401);
+	await client.close();
 });

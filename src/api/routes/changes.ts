@@ -2,6 +2,7 @@
 import { Type } from "typebox";
 import { type Declared, declare, withdraw } from "../../controller/declare.js";
 import { intentWrites } from "../../controller/intent-store.js";
+import type { Write } from "../../controller/store/store.js";
 import type { Identity } from "../../controller/tokens.js";
 import type { Intent } from "../../model/intent.js";
 import type { App } from "../app.js";
@@ -19,7 +20,7 @@ const TIMEOUT_MS = 30_000;
 
 export async function changeRoutes(
 	app: App,
-	{ reconciler, fleet, delivery }: Context,
+	{ reconciler, fleet, delivery, tokens }: Context,
 ): Promise<void> {
 	async function carryOut(
 		caller: Identity,
@@ -27,13 +28,13 @@ export async function changeRoutes(
 		timeoutMs = TIMEOUT_MS,
 	): Promise<ApplyResponse> {
 		let declared: Declared | undefined;
-		const applied = await reconciler.change((intent) => {
+		const applied = await reconciler.change(async (intent) => {
 			declared = next(intent);
 			const writes = intentWrites(intent, declared.intent);
 			if (writes.length === 0) return undefined;
 			return {
 				intent: declared.intent,
-				writes,
+				writes: [...writes, ...(await tokensOfDeleted(declared))],
 				message: summary(declared),
 				who: caller.name,
 				...(caller.tenant !== undefined && { tenant: caller.tenant }),
@@ -54,6 +55,16 @@ export async function changeRoutes(
 						(node) => !fleet.isConnected(node),
 					),
 		};
+	}
+
+	/** Tokens go with their tenant. */
+	async function tokensOfDeleted({ changes }: Declared): Promise<Write[]> {
+		const writes: Write[] = [];
+		for (const { kind, name, action } of changes) {
+			if (kind !== "Tenant" || action !== "deleted") continue;
+			writes.push(...(await tokens.revokeTenant(name)));
+		}
+		return writes;
 	}
 
 	app.post(

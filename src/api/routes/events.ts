@@ -6,7 +6,8 @@ import type { Context } from "../context.js";
 import { ErrorBody, EventList, EventQuery } from "../schemas.js";
 import { openStream, wantsStream } from "../stream.js";
 
-export async function eventRoutes(app: App, { log }: Context): Promise<void> {
+export async function eventRoutes(app: App, context: Context): Promise<void> {
+	const { log } = context;
 	app.get(
 		"/v1/events",
 		{
@@ -27,7 +28,7 @@ export async function eventRoutes(app: App, { log }: Context): Promise<void> {
 			const after = Number.isSafeInteger(resumed)
 				? resumed
 				: request.query.after;
-			const stream = openStream(request, reply);
+			const stream = openStream(context, request, reply);
 			const send = (event: Event) => {
 				if (tenant !== undefined && event.tenant !== tenant) return;
 				stream.send(event, event.id);

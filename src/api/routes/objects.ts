@@ -57,7 +57,7 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 		items: () => T[],
 	): { items: T[] } | FastifyReply => {
 		if (!wantsStream(request)) return { items: items() };
-		followList(context, openStream(request, reply), () => ({
+		followList(context, openStream(context, request, reply), () => ({
 			items: items(),
 		}));
 		return reply;

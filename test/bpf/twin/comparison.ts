@@ -160,6 +160,7 @@ export class Comparison {
 		for (const [nth, frame] of frames.entries()) {
 			steps = this.#sendTwin(start);
 			journey = this.#expect(start, frame, shape, nth, steps);
+			if (nth + 1 < frames.length) this.#sibling(start, shape);
 		}
 		assert.ok(journey);
 		const exit = steps.at(-1)?.kind === "drop" ? undefined : steps.find(isExit);
@@ -170,6 +171,17 @@ export class Comparison {
 			home: exit && this.#twin.reply(steps, left),
 			learned: steps.some((step) => step.kind === "flow" && step.learned),
 		};
+	}
+
+	/** Fragments of another packet come in between: only their number differs. */
+	#sibling(start: Start, shape: Shape): void {
+		const { packet } = start;
+		const other = { ...start, packet: { ...packet, sport: packet.sport ^ 1 } };
+		const own = { ...shape, fragmentId: (shape.fragmentId ?? 0) ^ 1 };
+		const macs = this.#macs(other);
+		const [frame] = framesOf(other.packet, own, macs, other.vlan);
+		assert.ok(frame);
+		this.#expect(other, frame, own, 0, this.#sendTwin(other));
 	}
 
 	#expect(

@@ -185,7 +185,7 @@ export function randomShape(random: Random, { proto, family }: Packet): Shape {
 				: [],
 		payload: Buffer.alloc(random.below(40), 0x61),
 		syn: random.chance(30),
-		...(fragmented && { fragmentId: random.below(2 ** 32) }),
+		...(fragmented && { fragmentId: random.below(2 ** 31) }),
 	};
 }
 

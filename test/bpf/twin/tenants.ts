@@ -38,7 +38,7 @@ export const PARTIES: readonly Party[] = [
 	{
 		id: 3,
 		name: "blue",
-		subnets: ["10.2.0.0/16", "10.2.128.0/17", "2001:db8:2::/48"],
+		subnets: ["10.2.0.0/16", "10.2.128.0/17", "10.3.0.7/32", "2001:db8:2::/48"],
 		access: { name: "aq", vlan: 0 },
 	},
 ];

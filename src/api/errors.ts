@@ -53,6 +53,11 @@ export const errors = {
 		meaning: "Something that stays refers to what would be deleted.",
 		hint: "Delete or change what refers to it first, or in the same apply.",
 	},
+	quota_exceeded: {
+		status: 422,
+		meaning: "A tenant would have more policies, or larger ones, than it may.",
+		hint: "Delete or simplify policies of the tenant, or ask an operator to declare them.",
+	},
 	invariant_violated: {
 		status: 422,
 		meaning: "The plan would break an invariant; nothing was sent.",

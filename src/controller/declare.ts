@@ -10,6 +10,8 @@ import type { Intent, Kind } from "../model/intent.js";
 import { loadJson } from "../model/load.js";
 import type { Problem as ModelProblem } from "../model/problem.js";
 import { Fault, type Problem } from "./fault.js";
+import { mayDeclare, mayTouch } from "./permission.js";
+import { checkQuota, checkRequest, effortOf } from "./quota.js";
 import type { Identity } from "./tokens.js";
 
 export interface DeclaredChange {
@@ -26,32 +28,36 @@ export interface Declared {
 
 /** Stands in problems for the request's documents; others stand by their names. */
 const REQUEST = "documents";
+/** Nothing else is done meanwhile, not even the agents are heard. */
+const CONFLICTS_MS = 300;
+const UNSEARCHED: Problem = {
+	message: `conflicts: not searched to the end, there may be more (the search ends after ${CONFLICTS_MS} ms)`,
+};
 
 /**
  * The intent with these documents (parsed JSON of strangers) put in. Throws
- * Fault invalid_document with every problem, or forbidden.
+ * Fault invalid_document with every problem, forbidden, or quota_exceeded.
  */
 export function declare(
 	intent: Intent,
 	documents: readonly unknown[],
 	caller: Identity,
 ): Declared {
+	checkRequest(caller, documents);
 	const loaded = loadJson(REQUEST, documents);
 	refuse(loaded.problems, documents);
 	for (const document of loaded.documents) {
-		const policy = document.kind === "Policy" ? document : undefined;
-		mayChange(
-			caller,
-			document.kind,
-			document.name,
-			policy?.spec.tenant,
-			intent,
-		);
+		mayDeclare(caller, document, intent);
 	}
 	const { intent: next, changes } = applyDocuments(intent, loaded.documents);
-	const problems = checkIntent(next, loaded.sources);
+	const problems = checkIntent(next, loaded.sources, effortOf(caller));
 	refuse(problems, documents, caller);
-	problems.push(...conflictProblems(next, loaded.sources));
+	checkQuota(caller, next);
+	const conflicts = conflictProblems(next, loaded.sources, {
+		forMs: CONFLICTS_MS,
+		...(caller.tenant !== undefined && { tenant: caller.tenant }),
+	});
+	problems.push(...conflicts.problems);
 	return {
 		intent: next,
 		changes: changes.map(({ kind, name, change }) => ({
@@ -59,7 +65,10 @@ export function declare(
 			name,
 			action: change === "removed" ? "deleted" : change,
 		})),
-		warnings: located(problems, documents, caller),
+		warnings: [
+			...located(problems, documents, caller),
+			...(conflicts.complete ? [] : [UNSEARCHED]),
+		],
 	};
 }
 
@@ -79,7 +88,7 @@ export function withdraw(
 			`delete ${kind} ${name}: there is none of that name (list them with \`chainmail get\`)`,
 		);
 	}
-	mayChange(caller, kind, name, tenant, intent);
+	mayTouch(caller, kind, name, intent);
 	const removal = removeDocument(intent, kind, name);
 	if (!removal.ok) {
 		throw new Fault(
@@ -95,31 +104,6 @@ export function withdraw(
 		changes: [{ kind, name, action: "deleted" }],
 		warnings: [],
 	};
-}
-
-/** A tenant declares policies of its own only, and takes nobody's name over. */
-function mayChange(
-	caller: Identity,
-	kind: Kind,
-	name: string,
-	tenant: string | undefined,
-	intent: Intent,
-): void {
-	if (caller.tenant === undefined) return;
-	const refused = (cause: string) =>
-		new Fault("forbidden", `change ${kind} ${name}: ${cause}`);
-	if (kind !== "Policy") {
-		throw refused("a tenant may change policies only (ask an operator)");
-	}
-	if (tenant !== caller.tenant) {
-		throw refused(
-			`the policy must say \`tenant: ${caller.tenant}\` (add it to its spec)`,
-		);
-	}
-	const known = intent.policies.get(name);
-	if (known && known.spec.tenant !== caller.tenant) {
-		throw refused("the name is taken (choose another)");
-	}
 }
 
 function refuse(

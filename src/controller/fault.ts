@@ -10,6 +10,7 @@ export const faultCodes = [
 	"not_found",
 	"route_not_found",
 	"in_use",
+	"quota_exceeded",
 	"invariant_violated",
 	"unplannable",
 	"node_refused",

@@ -179,6 +179,24 @@ for (const [what, document] of foreign) {
 	});
 }
 
+test("access: a tenant neither outranks operators nor touches what is above it", async () => {
+	const { operator, tenant } = clients;
+	const of = (name: string, priority: number) => ({
+		kind: "Policy",
+		name,
+		spec: { tenant: "acme", rule: "match(dport=25) >> drop", priority },
+	});
+	assert.equal((await tenant.apply([of("top", 65_535)])).status, 403);
+	assert.equal((await tenant.apply([of("mine", 29_999)])).status, 200);
+	assert.equal((await operator.apply([of("theirs", 30_000)])).status, 200);
+	assert.equal((await tenant.apply([of("theirs", 1)])).status, 403);
+	const gone = await tenant.call("DELETE", "/v1/policies/theirs");
+	assert.equal(gone.status, 403);
+	assert.match(gone.body.error.message, /operator's/);
+	assert.equal((await tenant.call("DELETE", "/v1/policies/mine")).status, 200);
+	await operator.call("DELETE", "/v1/policies/theirs");
+});
+
 test("access: changes are in the audit log with who made them", async () => {
 	await clients.tenant.apply([
 		policy("audited", "acme", "match(dport=23) >> drop"),

@@ -59,14 +59,48 @@ export class PredicateTooLargeError extends Error {
 	override readonly name = "PredicateTooLargeError";
 }
 
-export function toBoxes(predicate: Predicate, tenant: string): Box[] {
-	return new Builder(tenant).boxes(predicate, false);
+/** What was to be compiled together takes more steps than it may. */
+export class EffortSpentError extends Error {
+	override readonly name = "EffortSpentError";
+}
+
+/**
+ * Steps that compiling may take, for one predicate or for many together: a box
+ * made or joined, or a key, is one, about 10 µs each.
+ */
+export class Effort {
+	constructor(private left = Number.POSITIVE_INFINITY) {}
+
+	#spent = 0;
+
+	get spent(): number {
+		return this.#spent;
+	}
+
+	/** Throws EffortSpentError where no more is left. */
+	spend(steps: number): void {
+		this.#spent += steps;
+		this.left -= steps;
+		if (this.left < 0)
+			throw new EffortSpentError("rules take too many steps to compile");
+	}
+}
+
+export function toBoxes(
+	predicate: Predicate,
+	tenant: string,
+	effort = new Effort(),
+): Box[] {
+	return new Builder(tenant, effort).boxes(predicate, false);
 }
 
 class Builder {
 	private intersections = 0;
 
-	constructor(private readonly tenant: string) {}
+	constructor(
+		private readonly tenant: string,
+		private readonly effort: Effort,
+	) {}
 
 	/** Boxes of the predicate, or of its complement. */
 	boxes(predicate: Predicate, negated: boolean): Box[] {
@@ -82,7 +116,7 @@ class Builder {
 				const conjunction = (predicate.kind === "and") !== negated;
 				return conjunction
 					? parts.reduce((a, b) => this.intersectAll(a, b), [{}])
-					: limited(merge(parts.flat()));
+					: this.merged(parts.flat());
 			}
 		}
 	}
@@ -90,13 +124,19 @@ class Builder {
 	private intersectAll(left: readonly Box[], right: readonly Box[]): Box[] {
 		this.intersections += left.length * right.length;
 		if (this.intersections > MAX_INTERSECTIONS) throw tooLarge();
+		this.effort.spend(left.length * right.length);
 		const out: Box[] = [];
 		for (const a of left)
 			for (const b of right) {
 				const box = intersectBoxes(a, b);
 				if (box) out.push(box);
 			}
-		return limited(merge(out));
+		return this.merged(out);
+	}
+
+	private merged(boxes: readonly Box[]): Box[] {
+		this.effort.spend(boxes.length);
+		return limited(merge(boxes));
 	}
 }
 

@@ -1,11 +1,10 @@
 /** Checks of policies: the names in their rules, and whether they can match. */
 import { hostMask, parsePrefix } from "./address.js";
-import { compilePredicate, PredicateTooLargeError } from "./compile.js";
+import { Effort, EffortSpentError } from "./compile.js";
 import type { Intent, PolicyDocument } from "./intent.js";
 import { parseRule, type Rule, type RulePlaces } from "./language/index.js";
+import { measure } from "./measure.js";
 import { nameHint, type Report, unknownName } from "./report.js";
-import { toTernary } from "./ternary.js";
-import { realPacket } from "./witness.js";
 
 /** Most functions of a chain; MAX_HOPS of bpf/maps.h. */
 export const MAX_CHAIN = 32;
@@ -15,9 +14,13 @@ const PATH = ["spec", "rule"];
 export class PolicyChecker {
 	private pairs: readonly (readonly [string, string])[] | undefined;
 
+	/** Told once: it holds for all rules that are left. */
+	private toldOfEffort = false;
+
 	constructor(private readonly intent: Intent) {}
 
-	check(policy: PolicyDocument, report: Report): void {
+	/** Throws nothing: what is beyond the effort is a problem, too. */
+	check(policy: PolicyDocument, report: Report, effort = new Effort()): void {
 		const { intent } = this;
 		const text = policy.spec.rule;
 		const { tenant } = policy.spec;
@@ -39,7 +42,7 @@ export class PolicyChecker {
 					unknownName("tenant", name),
 					nameHint("tenant", name, intent.tenants),
 				);
-		const tenants = this.matchingTenants(policy, rule, places, report);
+		const tenants = this.matchingTenants(policy, rule, places, report, effort);
 		this.checkChain(text, rule, places, tenants, report);
 	}
 
@@ -49,12 +52,9 @@ export class PolicyChecker {
 		{ predicate }: Rule,
 		places: RulePlaces,
 		report: Report,
+		effort: Effort,
 	): readonly string[] {
 		const tenants = tenantsOf(policy, this.intent);
-		const compile = (tenant: string) =>
-			compilePredicate(predicate, tenant).some(
-				(key) => realPacket(toTernary(key), tenant) !== undefined,
-			);
 		const within = (message: string, hint: string, severity?: "warning") =>
 			report.within(
 				PATH,
@@ -64,14 +64,27 @@ export class PolicyChecker {
 				hint,
 				severity,
 			);
+		let tooLarge: string | undefined;
+		const canMatch = (tenant: string) => {
+			const made = measure(policy, predicate, tenant, effort);
+			tooLarge ??= made.tooLarge;
+			return made.matches;
+		};
 		try {
 			// Without a test of the tenant, one answer holds for all.
 			const all = places.tenants.length === 0;
 			const matching = all
-				? tenants.slice(0, 1).some(compile)
+				? tenants.slice(0, 1).some(canMatch)
 					? tenants
 					: []
-				: tenants.filter(compile);
+				: tenants.filter(canMatch);
+			if (tooLarge !== undefined) {
+				within(
+					tooLarge,
+					"split it into several policies, or use fewer negated prefixes and ranges",
+				);
+				return tenants;
+			}
 			const known = places.tenants.every((t) =>
 				this.intent.tenants.has(t.name),
 			);
@@ -83,11 +96,13 @@ export class PolicyChecker {
 				);
 			return matching;
 		} catch (error) {
-			if (!(error instanceof PredicateTooLargeError)) throw error;
-			within(
-				error.message,
-				"split it into several policies, or use fewer negated prefixes and ranges",
-			);
+			if (!(error instanceof EffortSpentError)) throw error;
+			if (!this.toldOfEffort)
+				within(
+					"from here on, the rules take too long to compile at once",
+					"apply fewer policies at a time, or use fewer negations and alternatives",
+				);
+			this.toldOfEffort = true;
 			return tenants;
 		}
 	}

@@ -8,6 +8,7 @@ import { allDocuments } from "./change.js";
 import { checkFunction } from "./check-function.js";
 import { checkNodes } from "./check-node.js";
 import { PolicyChecker } from "./check-policy.js";
+import type { Effort } from "./compile.js";
 import type { Intent, IntentDocument, TenantDocument } from "./intent.js";
 import type { Problem } from "./problem.js";
 import { Report } from "./report.js";
@@ -20,10 +21,14 @@ export const sourceOf = (
 ): Source =>
 	sources.get(document) ?? new JsonSource(`${document.kind} ${document.name}`);
 
-/** All problems of an intent; none of severity "error": it can be planned. */
+/**
+ * All problems of an intent; none of severity "error": it can be planned.
+ * Rules of documents with a source take from `effort` (default: any).
+ */
 export function checkIntent(
 	intent: Intent,
 	sources: ReadonlyMap<IntentDocument, Source> = new Map(),
+	effort?: Effort,
 ): Problem[] {
 	const problems: Problem[] = [];
 	const reportOf = (document: IntentDocument) =>
@@ -33,7 +38,12 @@ export function checkIntent(
 		const report = reportOf(document);
 		if (document.kind === "Tenant") checkTenant(document, intent, report);
 		if (document.kind === "Function") checkFunction(document, intent, report);
-		if (document.kind === "Policy") policies.check(document, report);
+		if (document.kind === "Policy")
+			policies.check(
+				document,
+				report,
+				sources.has(document) ? effort : undefined,
+			);
 	}
 	checkNodes(intent, reportOf);
 	return problems;

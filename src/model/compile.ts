@@ -8,6 +8,8 @@ import {
 	ALL_V6,
 	type Box,
 	type Dimension,
+	Effort,
+	EffortSpentError,
 	PredicateTooLargeError,
 	toBoxes,
 	V6,
@@ -17,7 +19,7 @@ import type { Predicate } from "./language/index.js";
 import type { MaskedKey, Packet } from "./packet.js";
 import { isWeaker, type Ternary, TupleSpace, toTernary } from "./ternary.js";
 
-export { PredicateTooLargeError };
+export { Effort, EffortSpentError, PredicateTooLargeError };
 
 /** Most keys one predicate may compile to. */
 export const MAX_KEYS = 4096;
@@ -41,15 +43,16 @@ const ANY_OF: Record<Family, Masked> = {
 /**
  * Keys that together fit exactly the packets of `tenant` for which evaluate()
  * holds; none covers another, though they may overlap. Throws
- * PredicateTooLargeError beyond MAX_KEYS.
+ * PredicateTooLargeError beyond MAX_KEYS, EffortSpentError beyond the effort.
  */
 export function compilePredicate(
 	predicate: Predicate,
 	tenant: string,
+	effort = new Effort(),
 ): MaskedKey[] {
 	const keys: MaskedKey[] = [];
-	for (const box of toBoxes(predicate, tenant)) {
-		for (const family of familiesOf(box)) addKeys(keys, box, family);
+	for (const box of toBoxes(predicate, tenant, effort)) {
+		for (const family of familiesOf(box)) addKeys(keys, box, family, effort);
 	}
 	return withoutCovered(keys);
 }
@@ -58,7 +61,12 @@ function familiesOf({ src, dst }: Box): readonly (0 | Family)[] {
 	return src || dst ? [4, 6] : [0];
 }
 
-function addKeys(keys: MaskedKey[], box: Box, family: 0 | Family): void {
+function addKeys(
+	keys: MaskedKey[],
+	box: Box,
+	family: 0 | Family,
+	effort: Effort,
+): void {
 	const src = addressBits(box.src, family);
 	const dst = addressBits(box.dst, family);
 	const numbers = (dimension: Dimension, bits: number) =>
@@ -76,6 +84,7 @@ function addKeys(keys: MaskedKey[], box: Box, family: 0 | Family): void {
 		throw new PredicateTooLargeError(
 			`predicate expands to more than ${MAX_KEYS} masked keys`,
 		);
+	effort.spend(count);
 	for (const s of src)
 		for (const d of dst)
 			for (const p of proto)

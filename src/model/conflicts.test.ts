@@ -160,7 +160,9 @@ describe("findConflicts", () => {
 		});
 
 	test("reads like a warning with a packet to try", () => {
-		const [problem] = conflictProblems(
+		const {
+			problems: [problem],
+		} = conflictProblems(
 			intentOf([
 				policy("a", "match(dport=80) >> pass"),
 				policy("b", "match(proto=tcp) >> drop"),
@@ -215,6 +217,39 @@ describe("findConflicts", () => {
 			{ numRuns: 500 },
 		);
 		assert.ok(conflicts > 50 && shadowed > 50, `${conflicts} ${shadowed}`);
+	});
+
+	test("a search that takes too long ends in time, and says so", () => {
+		const hostile = Array.from({ length: 200 }, (_, i) =>
+			policy(
+				`p${i}`,
+				`match(proto=tcp & sport=${1 + (i % 7)}-65534 & dport=1-65534) >> drop`,
+			),
+		);
+		const intent = intentOf(hostile);
+		const start = performance.now();
+		const { complete } = findConflicts(intent, { forMs: 100 });
+		const ms = performance.now() - start;
+		assert.ok(!complete);
+		assert.ok(ms < 1000, `took ${ms} ms`);
+	});
+
+	test("a search among one tenant's policies finds those of all tenants, too", () => {
+		const intent = intentOf(
+			[
+				policy("a", "match(dport=80) >> drop", { tenant: "blue" }),
+				policy("b", "match(dport=80) >> pass"),
+				policy("c", "match(dport=81) >> drop", { tenant: "red" }),
+				policy("d", "match(dport=81) >> pass", { tenant: "red" }),
+			],
+			["blue", "red"],
+		);
+		const of = (tenant: string) =>
+			findConflicts(intent, { tenant })
+				.findings.filter(({ kind }) => kind === "conflict")
+				.map((one) => `${one.tenant} ${one.policy}`);
+		assert.deepEqual(of("blue"), ["blue b"]);
+		assert.deepEqual(of("red"), ["red d"]);
 	});
 
 	test("10,000 policies take a few seconds", { timeout: 30_000 }, () => {

@@ -3,6 +3,7 @@
  * for both (conflict); or never reached, because earlier ones take all their
  * packets (shadowed). Each finding carries a packet that shows it.
  */
+import { Budget } from "./budget.js";
 import { comparePolicies, DEFAULT_PRIORITY } from "./change.js";
 import { sourceOf } from "./check.js";
 import { tenantsOf } from "./check-policy.js";
@@ -68,28 +69,29 @@ export interface Key {
 	readonly entry: Entry;
 }
 
-export class Budget {
-	constructor(private left: number) {}
+/** To parse a rule counts as much as to compare so many keys. */
+const PARSE_WORK = 16;
 
-	/** Takes from the budget; false once it is used up. */
-	spend(work: number): boolean {
-		this.left -= work;
-		return this.left > 0;
-	}
-
-	get exhausted(): boolean {
-		return this.left <= 0;
-	}
+export interface SearchOptions {
+	/** Time after which the search ends where it is (default: no matter). */
+	readonly forMs?: number;
+	/** Only among this tenant's policies. */
+	readonly tenant?: string;
 }
 
 /** Conflicts and shadowed policies, tenant by tenant. */
-export function findConflicts(intent: Intent): Findings {
-	const compiler = new EntryCompiler(intent);
-	const budget = new Budget(MAX_WORK);
+export function findConflicts(
+	intent: Intent,
+	{ forMs = Number.POSITIVE_INFINITY, tenant }: SearchOptions = {},
+): Findings {
+	const budget = new Budget(MAX_WORK, forMs);
+	const compiler = new EntryCompiler(intent, tenant, budget);
 	const findings: Finding[] = [];
 	const seen = new Set<string>();
 	for (const { name, spec } of intent.tenants.values()) {
+		if (tenant !== undefined && name !== tenant) continue;
 		const entries = compiler.entries(name);
+		if (budget.exhausted) break;
 		// Tenants under the same policies would repeat the same findings.
 		const signature = compiler.signature(name);
 		if (entries.length < 2 || seen.has(signature)) continue;
@@ -125,17 +127,22 @@ function rivals(entries: readonly Entry[]): Entry[] {
 export function conflictProblems(
 	intent: Intent,
 	sources: ReadonlyMap<IntentDocument, Source> = new Map(),
-): Problem[] {
-	return findConflicts(intent).findings.flatMap((finding) => {
+	options: SearchOptions = {},
+): { problems: Problem[]; complete: boolean } {
+	const { findings, complete } = findConflicts(intent, options);
+	const problems = findings.flatMap((finding): Problem[] => {
 		const document = intent.policies.get(finding.policy);
 		if (!document) return [];
-		return {
-			...sourceOf(document, sources).value(["spec", "rule"]),
-			message: finding.message,
-			hint: `for example ${formatPacket(finding.witness)}`,
-			severity: "warning",
-		};
+		return [
+			{
+				...sourceOf(document, sources).value(["spec", "rule"]),
+				message: finding.message,
+				hint: `for example ${formatPacket(finding.witness)}`,
+				severity: "warning",
+			},
+		];
 	});
+	return { problems, complete };
 }
 
 /** A packet in the words of `chainmail trace`. */
@@ -157,9 +164,21 @@ class EntryCompiler {
 	}[] = [];
 	private readonly shared = new Map<string, readonly MaskedKey[]>();
 
-	constructor(private readonly intent: Intent) {
-		const policies = [...intent.policies.values()].sort(comparePolicies);
+	constructor(
+		private readonly intent: Intent,
+		tenant: string | undefined,
+		private readonly budget: Budget,
+	) {
+		const policies = [...intent.policies.values()]
+			.filter(
+				({ spec }) =>
+					tenant === undefined ||
+					spec.tenant === undefined ||
+					spec.tenant === tenant,
+			)
+			.sort(comparePolicies);
 		for (const policy of policies) {
+			if (!budget.spend(PARSE_WORK)) break;
 			const parsed = parseRule(policy.spec.rule);
 			if (!parsed.ok) continue;
 			this.parsed.push({
@@ -184,6 +203,7 @@ class EntryCompiler {
 		for (const { policy, rule, perTenant, tenants } of this.parsed) {
 			if (!tenants.has(tenant)) continue;
 			const keys = this.keys(policy, rule, perTenant, tenant);
+			if (!this.budget.spend(keys.length)) return [];
 			const made: Entry & { keys: Key[] } = {
 				policy,
 				rule,

@@ -148,7 +148,8 @@ export const PolicySpec = Type.Object(
 			Type.Integer({
 				minimum: 0,
 				maximum: 65_535,
-				description: "higher wins (default: 100); equal: the older name order",
+				description:
+					"higher wins (default: 100); from 30000 on for operators; equal: the order of names",
 			}),
 		),
 		steering: Type.Optional(Type.Literal("nsh")),

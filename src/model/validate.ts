@@ -148,9 +148,9 @@ function explain(
 	} else if (Type.IsBoolean(schema) && typeof value !== "boolean")
 		bad(
 			`${what} must be true or false, not ${describe(value)}`,
-			/^(yes|on)$/i.test(String(value))
+			/^(yes|on)$/i.test(wordOf(value))
 				? "did you mean `true`?"
-				: /^(no|off)$/i.test(String(value))
+				: /^(no|off)$/i.test(wordOf(value))
 					? "did you mean `false`?"
 					: undefined,
 		);
@@ -188,6 +188,10 @@ function explainObject(
 		if (key in value) explain(value[key], inner, [...path, key], out);
 }
 
+/** Objects of strangers may have a `toString` that is none. */
+const wordOf = (value: unknown): string =>
+	isScalarValue(value) ? String(value) : "";
+
 function explainUnion(
 	value: unknown,
 	schema: Type.TUnion,
@@ -198,10 +202,10 @@ function explainUnion(
 		Type.IsLiteral(option) ? [String(option.const)] : [],
 	);
 	if (words.length > 0) {
-		if (words.includes(String(value)) && typeof value === "string") return;
-		const hint = suggest(String(value), words, `known: ${words.join(", ")}`);
+		if (typeof value === "string" && words.includes(value)) return;
+		const hint = suggest(wordOf(value), words, `known: ${words.join(", ")}`);
 		const message = isScalarValue(value)
-			? `\`${nameOf(path)}\` cannot be ${quoted(String(value))}`
+			? `\`${nameOf(path)}\` cannot be ${quoted(wordOf(value))}`
 			: `\`${nameOf(path)}\` must be a word, not ${describe(value)}`;
 		out.push({ path, at: "value", message, ...(hint ? { hint } : {}) });
 		return;

@@ -7,6 +7,7 @@ import { DEFAULT_PRIORITY } from "../model/change.js";
 import { compilePredicate } from "../model/compile.js";
 import type { Intent, PolicyDocument } from "../model/intent.js";
 import { type Action, parseRule, type Rule } from "../model/language/index.js";
+import { maskOf } from "../model/measure.js";
 import type { MaskedKey } from "../model/packet.js";
 import type { Places } from "./places.js";
 import { covers, keyRange, overlaps, type Range } from "./prefix.js";
@@ -85,22 +86,10 @@ function isOutside(key: MaskedKey, ranges: readonly Range[]): boolean {
 }
 
 function withDigest(keys: readonly MaskedKey[]): Keys {
-	const masks = keys.map((key) =>
-		[
-			key.family,
-			key.srcMask,
-			key.dstMask,
-			key.protoMask,
-			key.sportMask,
-			key.dportMask,
-			key.dscpMask,
-			key.icmpTypeMask,
-		].join(),
-	);
 	return {
 		keys,
 		digest: digest(JSON.stringify(keys)),
-		masks: [...new Set(masks)],
+		masks: [...new Set(keys.map(maskOf))],
 	};
 }
 

@@ -23,6 +23,20 @@ export const documents: readonly WrongRequest[] = [
 		},
 	},
 	{
+		title: "a mapping with no text of its own where a word belongs",
+		input: apply({
+			kind: "Policy",
+			name: "p",
+			spec: { rule: "match() >> drop", onChange: { toString: null } },
+		}),
+		code: "invalid_document",
+		expect: {
+			place: "/documents/0/spec/onChange",
+			message: "`onChange` must be a word, not a mapping",
+			hint: "known: resteer, keep",
+		},
+	},
+	{
 		title: "misspelt key deep in the second document",
 		input: apply(
 			{ kind: "Tenant", name: "x", spec: { subnets: ["10.9.0.0/16"] } },

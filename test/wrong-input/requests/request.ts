@@ -11,6 +11,8 @@ export interface Request {
 	readonly body?: unknown;
 	/** A body as it stands, instead of JSON of `body`. */
 	readonly raw?: string;
+	/** A token of role tenant, for that tenant, instead of an admin's. */
+	readonly tenant?: string;
 }
 
 /** Runner: ../api.test.ts. */
@@ -29,5 +31,9 @@ export const post = (path: string, body: unknown): Request => ({
 	path,
 	body,
 });
+export const applyAs = (
+	tenant: string,
+	...documents: readonly unknown[]
+): Request => ({ ...apply(...documents), tenant });
 export const apply = (...documents: readonly unknown[]): Request =>
 	post("/v1/apply", { documents });

@@ -3,6 +3,7 @@ import { ExternalRuntime } from "../functions/external.js";
 import {
 	type InstanceName,
 	instanceKey,
+	instanceTitle,
 	portOfHostEnd,
 	probeAddresses,
 } from "../functions/names.js";
@@ -52,20 +53,30 @@ export class Instances {
 		this.#probes = new Probes(options.probeMap, options.netns, options.changed);
 	}
 
-	/** Rejects where one cannot work as declared; changes nothing. */
-	async check(instances: readonly InstanceState[]): Promise<void> {
+	/** Why some cannot work as declared, each by its name; changes nothing. */
+	async faults(instances: readonly InstanceState[]): Promise<string[]> {
+		const found: string[] = [];
 		for (const one of instances) {
 			const before = this.#known.get(instanceKey(one))?.state;
-			if (JSON.stringify(before) !== JSON.stringify(one))
+			if (JSON.stringify(before) === JSON.stringify(one)) continue;
+			try {
 				await this.#runtimes[one.runtime].check(one);
+			} catch (error) {
+				found.push(named(one, error).message);
+			}
 		}
+		return found;
 	}
 
 	async ensure(instance: InstanceState): Promise<void> {
 		const before = this.#known.get(instanceKey(instance))?.state;
 		if (before && before.runtime !== instance.runtime)
 			await this.remove(instance);
-		const ports = await this.#runtimes[instance.runtime].ensure(instance);
+		const ports = await this.#runtimes[instance.runtime]
+			.ensure(instance)
+			.catch((error: unknown) => {
+				throw named(instance, error);
+			});
 		this.#known.set(instanceKey(instance), { state: instance, ports });
 		this.#probes.ensure(instance, ports[0]);
 	}
@@ -165,4 +176,10 @@ export class Instances {
 		this.#probes.close();
 		for (const runtime of Object.values(this.#runtimes)) runtime.close();
 	}
+}
+
+/** The error with whose it is in front: a node has many functions. */
+function named(name: InstanceName, error: unknown): Error {
+	const cause = error instanceof Error ? error.message : String(error);
+	return new Error(`${instanceTitle(name)}: ${cause}`, { cause: error });
 }

@@ -149,12 +149,18 @@ export class Node {
 				throw new Error(
 					`apply: the state is of node ${state.node}, this is ${this.#options.node} (check the agent's --node)`,
 				);
-			await this.#instances.check(state.instances);
+			const faults = await this.#instances.faults(state.instances);
+			if (faults.length > 0) throw new Error(faults.join("; "));
 			await this.#applyNow(state);
 			this.#journal.write(state);
 		});
 		this.#queue = done.catch(() => {});
 		return done;
+	}
+
+	/** Why these instances could not work here as declared; changes nothing. */
+	check(instances: NodeState["instances"]): Promise<string[]> {
+		return this.#queue.then(() => this.#instances.faults(instances));
 	}
 
 	counters(): NodeCounters {

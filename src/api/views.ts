@@ -159,7 +159,11 @@ export function nodeLive(context: Context, node: string): NodeLive {
 	const report = context.fleet.report(node);
 	const desired = context.delivery.desired.get(node)?.revision ?? 0;
 	if (!report) return { connected: false, revision: 0, desired };
-	const { connected, revision, version, sinceMs, lastError, checks } = report;
+	const { connected, revision, version, sinceMs, checks, checkedMs } = report;
+	/* A node that refused acknowledges what it was given back: still worth telling. */
+	const refusal = context.reconciler.refusals.get(node);
+	const lastError =
+		report.lastError ?? (refusal && `refused the newest change: ${refusal}`);
 	return {
 		connected,
 		revision,
@@ -168,6 +172,7 @@ export function nodeLive(context: Context, node: string): NodeLive {
 		sinceMs,
 		...(lastError !== undefined && { lastError }),
 		checks: [...checks],
+		checkedMs,
 	};
 }
 

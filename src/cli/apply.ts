@@ -26,14 +26,17 @@ export function registerApply(program: Command, services: Services): void {
 		.command("apply")
 		.summary("create and change tenants, nodes, functions and policies")
 		.description(
-			"Sends YAML documents to the controller, which checks and plans them all together. Returns when all connected nodes have switched to the new plan.",
+			"Sends YAML documents to the controller, which checks and plans them all together. Returns when all connected nodes have switched to the new plan; exit status 5 where one is not connected and gets it later.",
 		)
 		.requiredOption(
 			"-f, --file <file>",
 			"YAML file, directory of them, or - for standard input; may be repeated",
 			collect,
 		)
-		.option("--dry-run", "check and plan only, change nothing")
+		.option(
+			"--dry-run",
+			"check and plan only, also on the nodes concerned; change nothing",
+		)
 		.option("--wait", "wait until every node runs it and old paths are gone")
 		.addOption(
 			new Option("--timeout <time>", "how long to wait for nodes")
@@ -107,9 +110,23 @@ async function apply(
 	);
 	if (options.dryRun === true) return;
 	if (options.wait === true) await settle(client, response, options.timeout);
-	else if (response.pending.length > 0)
+	else confirmed(response);
+}
+
+/** Throws where a node has not said yes: scripts learn it from the exit status. */
+export function confirmed(response: ApplyResponse): void {
+	const { revision, pending, disconnected } = response;
+	const causes = [
+		...(pending.length === 0
+			? []
+			: [`no answer in time: ${pending.join(", ")}`]),
+		...(disconnected.length === 0
+			? []
+			: [`not connected: ${disconnected.join(", ")}`]),
+	];
+	if (causes.length > 0)
 		throw new CliFailure(
-			`apply: ${response.pending.join(", ")} did not confirm revision ${response.revision} in time (see: chainmail get nodes)`,
+			`revision ${revision} is stored, but not every node has confirmed it: ${causes.join("; ")} (they get it when they come back; see: chainmail get nodes)`,
 			ExitCode.pending,
 		);
 }
@@ -160,14 +177,9 @@ export function summary(
 		({ kind, name, action }) =>
 			`${kind.toLowerCase()}/${name} ${terminal.paint(COLOURS[action] ?? "dim", action)}`,
 	);
-	const { revision, disconnected } = response;
 	lines.push(
-		isDryRun ? "dry run: nothing has changed" : `revision ${revision}`,
+		isDryRun ? "dry run: nothing has changed" : `revision ${response.revision}`,
 	);
-	if (disconnected.length > 0 && !isDryRun)
-		lines.push(
-			`not connected: ${disconnected.join(", ")} (they get it when they come back)`,
-		);
 	return lines.join("\n");
 }
 

@@ -41,8 +41,8 @@ export class Client {
 		return this.#json<T>("POST", path, { body });
 	}
 
-	delete<T>(path: string): Promise<T> {
-		return this.#json<T>("DELETE", path, {});
+	delete<T>(path: string, query: Query = {}): Promise<T> {
+		return this.#json<T>("DELETE", path, { query });
 	}
 
 	/** Events as they happen (server-sent events). */

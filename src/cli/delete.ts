@@ -1,7 +1,7 @@
 /** chainmail delete: takes one declared thing away. */
 import type { Command } from "commander";
 import type { ApplyResponse } from "../api/schemas.js";
-import { summary } from "./apply.js";
+import { confirmed, summary } from "./apply.js";
 import { declared, nounOf } from "./kinds.js";
 import { show } from "./output.js";
 import { formatOf, type Services, withClient } from "./session.js";
@@ -15,22 +15,34 @@ export function registerDelete(program: Command, services: Services): void {
 		)
 		.argument("<kind>", declared.join(", "))
 		.argument("<name>", "its name")
+		.option("--dry-run", "check and plan only, change nothing")
 		.addHelpText(
 			"after",
 			`
-Example:
-  chainmail delete policy web`,
+Examples:
+  chainmail delete policy web
+  chainmail delete function firewall --dry-run`,
 		)
 		.action(
-			async (word: string, name: string, _: unknown, command: Command) => {
+			async (
+				word: string,
+				name: string,
+				options: { dryRun?: boolean },
+				command: Command,
+			) => {
 				const noun = nounOf(word, declared);
+				const { dryRun } = options;
 				await withClient(command, async (client) => {
 					const response = await client.delete<ApplyResponse>(
 						`/v1/${noun}/${encodeURIComponent(name)}`,
+						{ dryRun: dryRun === true ? "true" : undefined },
 					);
+					for (const { message } of response.warnings)
+						services.terminal.err(`warning: ${message}`);
 					await show(services.terminal, formatOf(command), response, () =>
-						summary(services, response),
+						summary(services, response, dryRun === true),
 					);
+					if (dryRun !== true) confirmed(response);
 				});
 			},
 		);

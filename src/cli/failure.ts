@@ -11,7 +11,7 @@ export const ExitCode = {
 	unreachable: 3,
 	/** Nothing has this name. */
 	notFound: 4,
-	/** Done, but not every node has confirmed in time. */
+	/** Stored, but not every node has confirmed: silent, or not connected. */
 	pending: 5,
 } as const;
 
@@ -23,7 +23,8 @@ export const exitCodeHelp = `Exit status:
   2  wrong usage
   3  the controller cannot be reached, or rejects the token
   4  nothing has this name
-  5  done, but not every node has confirmed in time`;
+  5  stored, but not every node has confirmed it in time: it did not answer, or
+     is not connected and gets it when it comes back`;
 
 /** Shown as its message alone, without a stack trace. */
 export class CliFailure extends Error {

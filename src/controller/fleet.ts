@@ -46,6 +46,8 @@ export interface NodeReport {
 	readonly sinceMs: number;
 	readonly lastError?: string;
 	readonly checks: readonly DoctorCheck[];
+	/** When it told these checks. */
+	readonly checkedMs: number;
 	readonly status?: NodeStatus;
 }
 
@@ -141,6 +143,7 @@ export function createFleet(
 				version: message.version,
 				sinceMs: now(),
 				checks: message.checks,
+				checkedMs: now(),
 			});
 			listener.hello(node, message.revision);
 			return;

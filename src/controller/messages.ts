@@ -124,6 +124,7 @@ export interface Replies {
 	counters: NodeCounters;
 	flows: FlowRecord[];
 	doctor: DoctorCheck[];
+	check: string[];
 }
 
 const message = Compile(Message);
@@ -131,6 +132,7 @@ const replies = {
 	counters: Compile(Counters),
 	flows: Compile(Flows),
 	doctor: Compile(DoctorChecks),
+	check: Compile(Type.Array(text, { maxItems: 1000 })),
 };
 
 interface Check<T> {

@@ -47,6 +47,8 @@ export interface Reconciler {
 	readonly intent: Intent;
 	readonly phase: Phase;
 	readonly lastError: string | undefined;
+	/** Why nodes refused the newest change, by node; empty once one succeeds. */
+	readonly refusals: ReadonlyMap<string, string>;
 	/**
 	 * Runs after every change before it: `make` sees the newest intent. Ends
 	 * when all connected nodes have switched. Throws what `make` throws, and
@@ -57,8 +59,8 @@ export interface Reconciler {
 		make: (intent: Intent) => Promise<Revision | undefined>,
 		timeoutMs: number,
 	): Promise<Applied>;
-	/** Plans without sending; throws as `change` does. */
-	check(intent: Intent): readonly Problem[];
+	/** Plans without sending; throws as planning in `change` does. */
+	check(intent: Intent): Plan;
 	/** An instance (`function/instance`) is down or up again. */
 	health(instance: string, isDown: boolean): void;
 	/** Work ends where it is, to be resumed at the next start. */
@@ -98,6 +100,7 @@ export async function openReconciler(
 	let downInForce: readonly string[] = [...down];
 	let phase: Phase = "idle";
 	let lastError: string | undefined;
+	const refusals = new Map<string, string>();
 	let closing = false;
 	/** Nodes hold more than the plan in force needs: old hops, or a failed change's. */
 	let unsettled = false;
@@ -175,6 +178,7 @@ export async function openReconciler(
 		const outcome = await delivery.send(states, alongside, timeoutMs);
 		const [first] = outcome.refused;
 		if (first) lastError = `node ${first.node} refused: ${first.reason}`;
+		for (const { node, reason } of outcome.refused) refusals.set(node, reason);
 		return outcome;
 	}
 
@@ -231,6 +235,7 @@ export async function openReconciler(
 		]);
 		event.publish();
 		lastError = undefined;
+		refusals.clear();
 		intent = next;
 		({ memory, down: downInForce } = inForce);
 		return {
@@ -283,6 +288,7 @@ export async function openReconciler(
 		get lastError() {
 			return lastError;
 		},
+		refusals,
 		change: (make, timeoutMs) =>
 			enqueue(async () => {
 				const revision = await make(intent);
@@ -291,7 +297,7 @@ export async function openReconciler(
 				}
 				return rollOut(revision, memory, [...down], timeoutMs);
 			}),
-		check: (next) => plan(next, memory, down).warnings,
+		check: (next) => plan(next, memory, down),
 		health(instance, isDown) {
 			if (down.has(instance) === isDown) return;
 			if (isDown) down.add(instance);
@@ -337,7 +343,7 @@ function faultOf(outcome: Outcome): Fault | undefined {
 	if (!first) return undefined;
 	return new Fault(
 		"node_refused",
-		`apply: node ${first.node} refused: ${first.reason} (nothing has changed)`,
+		`apply: node ${first.node}: ${first.reason} (nothing has changed)`,
 		outcome.refused.map(({ node, reason }) => ({
 			message: `node ${node}: ${reason}`,
 		})),

@@ -23,6 +23,11 @@ export function instanceKey(name: InstanceName): string {
 	return `${name.function}.${name.instance}`;
 }
 
+/** How messages to users call an instance. */
+export function instanceTitle(name: InstanceName): string {
+	return `function ${name.function} (instance ${name.instance})`;
+}
+
 /**
  * What all namespaces of a node begin with. The dot, which no declared name
  * has, keeps node `edge` from claiming what belongs to node `edge-1`.

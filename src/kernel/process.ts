@@ -131,6 +131,9 @@ export interface ProcessId {
 	readonly startTime: number;
 }
 
+/** Where programs are looked for where the environment does not say. */
+export const DEFAULT_PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 export interface SpawnOptions {
 	readonly netns?: string | undefined;
 	/** Both outputs are appended there; made with mode 0600. */
@@ -156,7 +159,7 @@ export async function spawnDetached(
 				detached: true,
 				stdio: ["ignore", log, log],
 				env: {
-					PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+					PATH: process.env.PATH ?? DEFAULT_PATH,
 					...options.env,
 				},
 				...(options.cwd === undefined ? {} : { cwd: options.cwd }),

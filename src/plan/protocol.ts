@@ -2,7 +2,7 @@
  * What controller and agents say to each other: JSON messages over a WebSocket
  * under mutual TLS. The client certificate's common name is the node's name.
  */
-import type { NodeState, RuleAction } from "./state.js";
+import type { InstanceState, NodeState, RuleAction } from "./state.js";
 
 export const PROTOCOL_VERSION = 1;
 
@@ -41,7 +41,9 @@ export type AgentRequest =
 	/** → FlowRecord[] */
 	| { readonly what: "flows"; readonly filter: FlowFilter }
 	/** → DoctorCheck[] */
-	| { readonly what: "doctor" };
+	| { readonly what: "doctor" }
+	/** → string[]: why it would refuse these; nothing is changed. */
+	| { readonly what: "check"; readonly instances: readonly InstanceState[] };
 
 /** Sent every second, and at once when an instance changes its health. */
 export interface NodeStatus {

@@ -1,6 +1,7 @@
 /** The routes that change intent: apply documents, delete one. */
 import { Type } from "typebox";
 import { type Declared, declare, withdraw } from "../../controller/declare.js";
+import { Fault } from "../../controller/fault.js";
 import { intentWrites } from "../../controller/intent-store.js";
 import type { Write } from "../../controller/store/store.js";
 import type { Identity } from "../../controller/tokens.js";
@@ -8,9 +9,11 @@ import type { Intent } from "../../model/intent.js";
 import type { App } from "../app.js";
 import { callerOf, EVERYONE } from "../auth.js";
 import type { Context } from "../context.js";
+import { locateRefusals, tryOnNodes } from "../dry-run.js";
 import {
 	ApplyRequest,
 	ApplyResponse,
+	DeleteQuery,
 	ErrorBody,
 	type KindPath,
 	kinds,
@@ -52,8 +55,28 @@ export async function changeRoutes(
 			disconnected: isConfined
 				? []
 				: [...reconciler.intent.nodes.keys()].filter(
-						(node) => !fleet.isConnected(node),
+						(node) => !fleet.isConnected(node) && !delivery.isSettled(node),
 					),
+		};
+	}
+
+	/** All that a change does before it changes something. */
+	async function tryOut(
+		caller: Identity,
+		declared: Declared,
+	): Promise<ApplyResponse> {
+		const { states, warnings } = reconciler.check(declared.intent);
+		const unasked = await tryOnNodes(fleet, delivery.desired, states);
+		const isConfined = caller.tenant !== undefined;
+		return {
+			revision: delivery.revision,
+			changes: [...declared.changes],
+			warnings: [
+				...declared.warnings,
+				...(isConfined ? [] : [...warnings, ...unasked]),
+			],
+			pending: [],
+			disconnected: [],
 		};
 	}
 
@@ -81,25 +104,17 @@ export async function changeRoutes(
 		async (request): Promise<ApplyResponse> => {
 			const caller = callerOf(request);
 			const { documents, dryRun, timeoutMs } = request.body;
-			if (!dryRun) {
-				return carryOut(
-					caller,
-					(intent) => declare(intent, documents, caller),
-					timeoutMs,
-				);
+			const next = (intent: Intent) => declare(intent, documents, caller);
+			try {
+				return dryRun
+					? await tryOut(caller, next(reconciler.intent))
+					: await carryOut(caller, next, timeoutMs);
+			} catch (error) {
+				if (!(error instanceof Fault) || error.code !== "node_refused")
+					throw error;
+				const { code, message, problems } = error;
+				throw new Fault(code, message, locateRefusals(problems, documents));
 			}
-			const declared = declare(reconciler.intent, documents, caller);
-			const warnings = reconciler.check(declared.intent);
-			return {
-				revision: delivery.revision,
-				changes: [...declared.changes],
-				warnings: [
-					...declared.warnings,
-					...(caller.tenant === undefined ? warnings : []),
-				],
-				pending: [],
-				disconnected: [],
-			};
 		},
 	);
 
@@ -110,14 +125,17 @@ export async function changeRoutes(
 				config: { access: EVERYONE },
 				schema: {
 					params: Type.Object({ name: Type.String({ maxLength: 40 }) }),
+					querystring: DeleteQuery,
 					response: { 200: ApplyResponse, default: ErrorBody },
 				},
 			},
 			async (request): Promise<ApplyResponse> => {
 				const caller = callerOf(request);
-				return carryOut(caller, (intent) =>
-					withdraw(intent, kind, request.params.name, caller),
-				);
+				const next = (intent: Intent) =>
+					withdraw(intent, kind, request.params.name, caller);
+				return request.query.dryRun === true
+					? tryOut(caller, next(reconciler.intent))
+					: carryOut(caller, next);
 			},
 		);
 	}

@@ -12,13 +12,20 @@ export const kinds = {
 } as const;
 export type KindPath = keyof typeof kinds;
 
+const dryRun = Type.Optional(
+	Type.Boolean({
+		description:
+			"check and plan, and ask the nodes whether they could; change nothing",
+	}),
+);
+
+export const DeleteQuery = Type.Object({ dryRun }, closed);
+
 /** Documents as JSON; each is validated by its kind with located problems. */
 export const ApplyRequest = Type.Object(
 	{
 		documents: Type.Array(Type.Unknown(), { maxItems: 100_000 }),
-		dryRun: Type.Optional(
-			Type.Boolean({ description: "check and plan, send nothing" }),
-		),
+		dryRun,
 		timeoutMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 300_000 })),
 	},
 	closed,
@@ -45,7 +52,8 @@ export const ApplyResponse = Type.Object({
 		description: "connected nodes that had not acknowledged in time",
 	}),
 	disconnected: Type.Array(text, {
-		description: "nodes that get the newest state when they come back",
+		description:
+			"nodes that are not connected and lack the newest state: they get it when they come back",
 	}),
 });
 export type ApplyResponse = Static<typeof ApplyResponse>;

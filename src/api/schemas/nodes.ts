@@ -27,6 +27,7 @@ export const NodeLive = Type.Object({
 	version: Type.Optional(text),
 	sinceMs: Type.Optional(count),
 	lastError: Type.Optional(text),
+	/** What the node can do, as it said when it connected. */
 	checks: Type.Optional(
 		Type.Array(
 			Type.Object({
@@ -37,5 +38,7 @@ export const NodeLive = Type.Object({
 			}),
 		),
 	),
+	/** When it said so. */
+	checkedMs: Type.Optional(count),
 });
 export type NodeLive = Static<typeof NodeLive>;

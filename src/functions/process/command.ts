@@ -3,14 +3,18 @@
  * it by pid and start time, from a file beside its log.
  */
 import {
+	accessSync,
+	constants,
 	mkdirSync,
 	readFileSync,
 	renameSync,
 	rmSync,
+	statSync,
 	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import {
+	DEFAULT_PATH,
 	isRunning,
 	type ProcessId,
 	spawnDetached,
@@ -154,6 +158,28 @@ export class Command {
 		} catch (error) {
 			this.#ended(error instanceof Error ? error.message : String(error));
 		}
+	}
+}
+
+/** Throws where no such program can be run here: looked for as execvp(3) does. */
+export function checkProgram(program: string): void {
+	const paths = program.includes("/")
+		? [program]
+		: (process.env.PATH ?? DEFAULT_PATH)
+				.split(":")
+				.map((directory) => join(directory, program));
+	if (!paths.some(isExecutable))
+		throw new Error(
+			`command ${program}: there is no such program (install it on this node, or give its whole path)`,
+		);
+}
+
+function isExecutable(path: string): boolean {
+	try {
+		accessSync(path, constants.X_OK);
+		return statSync(path).isFile();
+	} catch {
+		return false;
 	}
 }
 

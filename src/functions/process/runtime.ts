@@ -13,7 +13,7 @@ import {
 	namespacePrefix,
 } from "../names.js";
 import type { Health, Notify, PortAttachments, Runtime } from "../runtime.js";
-import { type Argv, Command } from "./command.js";
+import { type Argv, Command, checkProgram } from "./command.js";
 import { makePorts, openPorts, removeNetwork } from "./namespace.js";
 import {
 	checkRuleset,
@@ -62,6 +62,9 @@ export class ProcessRuntime implements Runtime {
 	async check(instance: InstanceState): Promise<void> {
 		if (instance.spec.ruleset)
 			await checkRuleset(instance.spec.ruleset, this.#options.netns);
+		const argv = argvOf(instance);
+		const running = this.#running.get(instanceKey(instance))?.command;
+		if (argv && !isSame(argv, running?.argv)) checkProgram(argv[0]);
 	}
 
 	async ensure(instance: InstanceState): Promise<readonly PortAttachments[]> {
@@ -239,13 +242,9 @@ export class ProcessRuntime implements Runtime {
 		running: Running,
 		namespace: string,
 	): Promise<void> {
-		/* Without ports it has no interfaces to work on: it would only be down. */
-		const [program, ...args] =
-			instance.ports.length === 0 ? [] : (instance.spec.command ?? []);
-		const argv: Argv | undefined =
-			program === undefined ? undefined : [program, ...args];
+		const argv = argvOf(instance);
 		const { command } = running;
-		if (command && argv && command.argv.join("\0") === argv.join("\0")) return;
+		if (argv && isSame(argv, command?.argv)) return;
 		running.command = undefined;
 		await command?.stop();
 		if (!argv) {
@@ -264,3 +263,12 @@ export class ProcessRuntime implements Runtime {
 		});
 	}
 }
+
+/** What is to run; without ports it has no interfaces to work on. */
+function argvOf({ ports, spec }: InstanceState): Argv | undefined {
+	const [program, ...args] = ports.length === 0 ? [] : (spec.command ?? []);
+	return program === undefined ? undefined : [program, ...args];
+}
+
+const isSame = (a: Argv, b: Argv | undefined): boolean =>
+	b !== undefined && a.join("\0") === b.join("\0");

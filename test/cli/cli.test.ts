@@ -5,18 +5,23 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import type { ApplyResponse, NodeView, PathView } from "../api/schemas.js";
+import type {
+	ApplyResponse,
+	NodeView,
+	PathView,
+} from "../../src/api/schemas.js";
 import {
 	documents,
 	policy,
 	startTestController,
 	type TestController,
-} from "./testing/network.js";
-
-const CHAINMAIL = fileURLToPath(
-	new URL("../../../bin/chainmail", import.meta.url),
-);
+} from "../../src/main/testing/network.js";
+import {
+	CHAINMAIL,
+	type Outcome,
+	chainmail as run,
+	yaml,
+} from "./command-line.js";
 
 let controller: TestController;
 let directory: string;
@@ -33,36 +38,12 @@ after(async () => {
 	rmSync(directory, { recursive: true });
 });
 
-/** JSON is YAML. */
-const yaml = (all: readonly unknown[]): string =>
-	all
-		.map((document) => `---\n${JSON.stringify(document, undefined, 2)}\n`)
-		.join("");
-
-interface Outcome {
-	readonly status: number;
-	readonly stdout: string;
-	readonly stderr: string;
-}
-
 function chainmail(
 	argv: readonly string[],
-	{ input = "", config = join(controller.dataDir, "admin.json") } = {},
+	options: { input?: string; config?: string } = {},
 ): Promise<Outcome> {
-	return new Promise((resolve) => {
-		const child = execFile(
-			CHAINMAIL,
-			argv,
-			{ env: { ...process.env, CHAINMAIL_CONFIG: config }, timeout: 30_000 },
-			(error, stdout, stderr) =>
-				resolve({
-					status: error === null ? 0 : Number(error.code ?? -1),
-					stdout,
-					stderr,
-				}),
-		);
-		child.stdin?.end(input);
-	});
+	const config = join(controller.dataDir, "admin.json");
+	return run(argv, { config, ...options });
 }
 
 async function json<T>(argv: readonly string[]): Promise<T> {
@@ -277,6 +258,8 @@ test("cli: a watched list says so when the controller goes away", async () => {
 		await nodes.until(/controller https:.*: connection lost/);
 	} finally {
 		nodes.stop();
+		for (const agent of controller.agents.values())
+			await agent.connect(controller.admin.url);
 	}
 });
 

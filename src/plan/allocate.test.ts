@@ -31,18 +31,46 @@ test("the same name in two groups is two names", () => {
 	assert.deepEqual([again.take("a", "y"), again.take("a", "x")], [2, 1]);
 });
 
-test("a freed number rests, and then the lowest is given first", () => {
-	let { pool } = next(undefined, 1, ["a", "b", "c"]);
-	pool = next(pool, 2, ["c"]).pool;
-	assert.deepEqual(next(pool, QUARANTINE + 1, ["c", "d"]).ids, [3, 4]);
-	assert.deepEqual(next(pool, QUARANTINE + 2, ["c", "d"]).ids, [3, 1]);
+test("a freed number is given again when no other is left, the oldest first", () => {
+	let { pool } = next(undefined, 1, ["a", "b", "c"], new Set(), 5);
+	pool = next(pool, 2, ["a", "c"], new Set(), 5).pool;
+	pool = next(pool, 3, ["c"], new Set(), 5).pool;
+	const late = 1000 * QUARANTINE;
+	const names = ["c", "d", "e", "f", "g"];
+	const { ids } = next(pool, late, names, new Set(), 5);
+	assert.deepEqual(ids, [3, 4, 5, 2, 1]);
+});
+
+test("a freed number rests, even where no other is left", () => {
+	let { pool } = next(undefined, 1, ["a", "b", "c"], new Set(), 3);
+	pool = next(pool, 2, ["c"], new Set(), 3).pool;
+	const early = () => next(pool, QUARANTINE + 1, ["c", "d"], new Set(), 3);
+	assert.throws(early, /in use or resting/);
+	const { ids } = next(pool, QUARANTINE + 2, ["c", "d"], new Set(), 3);
+	assert.deepEqual(ids, [3, 1]);
+});
+
+test("numbers of names that come and go run through the whole space", () => {
+	const last = 1000;
+	let pool: Pool | undefined;
+	const newest = new Map<number, number>();
+	for (let plan = 1; plan <= 3 * last; plan++) {
+		const made = next(pool, 3 * plan, [`n${plan}`], new Set(), last);
+		const id = made.ids[0] ?? 0;
+		const before = newest.get(id);
+		if (before !== undefined) assert.ok(plan - before >= last - 10, `${id}`);
+		newest.set(id, plan);
+		pool = made.pool;
+	}
+	assert.equal(newest.size, last);
 });
 
 test("a freed number in flight is not given, however long ago it was freed", () => {
 	let { pool } = next(undefined, 1, ["a", "b"]);
 	pool = next(pool, 2, []).pool;
-	assert.deepEqual(next(pool, 1000, ["d"], new Set([1])).ids, [2]);
-	assert.deepEqual(next(pool, 1000, ["d", "e"], new Set([1])).ids, [2, 3]);
+	assert.deepEqual(next(pool, 1000, ["d"], new Set([1]), 2).ids, [2]);
+	assert.deepEqual(next(pool, 1000, ["d", "e"], new Set([1]), 3).ids, [3, 2]);
+	assert.throws(() => next(pool, 1000, ["d", "e"], new Set([1]), 2));
 });
 
 test("a name that comes back has its number again while that rests", () => {
@@ -64,7 +92,7 @@ test("a name that comes back has its number again while that rests", () => {
 	assert.deepEqual(back.ids, [3, 1, 2]);
 	assert.deepEqual(back.pool.freed, []);
 	const late = plan(gone.pool, 2 + QUARANTINE, ["c", "a", "b"]);
-	assert.deepEqual(late.ids, [1, 3, 2]);
+	assert.deepEqual(late.ids, [3, 4, 2]);
 });
 
 test("running out says of what", () => {
@@ -88,6 +116,8 @@ test("nobody shares a number, whatever comes and goes; JSON carries all of it", 
 					pool && JSON.parse(JSON.stringify(pool)),
 					revision,
 					names,
+					new Set(),
+					8 * (QUARANTINE + 1),
 				);
 				const now = new Map(names.map((name, i) => [name, got.ids[i] ?? 0]));
 				assert.equal(new Set(got.ids).size, names.length);

@@ -1,7 +1,7 @@
 /**
- * Stable small numbers for names, as plain JSON in and out. A number whose name
- * is gone waits in quarantine: packets, flows or draining paths may still
- * carry it.
+ * Stable small numbers for names, as plain JSON in and out. Numbers go round:
+ * one whose name is gone comes again last of all, and never while it rests,
+ * since packets, flows or draining paths may still carry it.
  */
 
 /** Names with their numbers. */
@@ -13,7 +13,10 @@ export interface Pool {
 	readonly used: Readonly<Record<string, Names>>;
 	/** Every number below has been given once. */
 	readonly next: number;
-	/** [number, revision in which its name went, the name if it may come back]. */
+	/**
+	 * [number, revision in which its name went, the name if it may come back],
+	 * the oldest first.
+	 */
 	readonly freed: readonly (readonly [number, number, string?])[];
 }
 
@@ -52,8 +55,13 @@ export const NO_MEMORY: Memory = {
 	attached: {},
 };
 
-/** Revisions a freed number rests before another name may get it. */
+/** Revisions a freed number rests at least before another name may get it. */
 export const QUARANTINE = 12;
+/**
+ * Freed numbers that are remembered. Of more the oldest are never given again:
+ * only a space much larger than that ever has so many.
+ */
+const MAX_FREED = 65_536;
 
 /** Names as maps: much faster to look up than the JSON they also are. */
 const maps = new WeakMap<Names, ReadonlyMap<string, number>>();
@@ -75,6 +83,7 @@ interface Group {
 export class Allocator {
 	readonly #old: Pool;
 	readonly #groups = new Map<string, Group>();
+	/** Numbers that have rested, the oldest last. */
 	readonly #rested: number[];
 	/** Numbers that rest, by the names that may have them back. */
 	readonly #returning: ReadonlyMap<string, number>;
@@ -107,12 +116,12 @@ export class Allocator {
 		this.#rested = this.#old.freed
 			.filter(([id, since]) => this.#hasRested(id, since))
 			.map(([id]) => id)
-			.sort((a, b) => b - a);
+			.reverse();
 	}
 
 	/**
-	 * The name's number: its old one where it has one, else the lowest free.
-	 * Throws where none is left.
+	 * The name's number: its old one where it has one, else one that was never
+	 * given, else the one that was freed first. Throws where none is left.
 	 */
 	take(name: string, group = ""): number {
 		const { before, now } = this.#group(group);
@@ -121,7 +130,9 @@ export class Allocator {
 			now.set(name, known);
 			return known;
 		}
-		return this.#give(name, group, this.#rested.pop() ?? this.#next);
+		const isUnused = this.#next <= this.last;
+		const id = isUnused ? this.#next : (this.#rested.pop() ?? this.#next);
+		return this.#give(name, group, id);
 	}
 
 	/**
@@ -180,12 +191,17 @@ export class Allocator {
 			}
 		}
 		const resting = new Set(this.#rested);
-		const freed = this.#old.freed.filter(
-			([id, since]) =>
-				resting.has(id) ||
-				!(this.#hasRested(id, since) || this.#returned.has(id)),
-		);
-		return { used, next: this.#next, freed: [...freed, ...gone] };
+		const freed = this.#old.freed.flatMap((one) => {
+			const [id, since] = one;
+			if (this.#returned.has(id)) return [];
+			if (!this.#hasRested(id, since)) return [one];
+			return resting.has(id) ? [[id, since] as const] : [];
+		});
+		return {
+			used,
+			next: this.#next,
+			freed: [...freed, ...gone].slice(-MAX_FREED),
+		};
 	}
 
 	#group(name: string): Group {

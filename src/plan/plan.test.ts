@@ -382,14 +382,41 @@ test("a port that a node still has goes to no other instance, however old", () =
 	const portOf = (made: Planned, name: string) =>
 		made.plan.states.get("n1")?.instances.find((one) => one.function === name)
 			?.ports[0]?.id;
-	const first = plan(on("fw"), NO_MEMORY);
-	const id = portOf(first, "fw");
-	assert.ok(id !== undefined);
+	const first = plan(on("fw", "nat"), NO_MEMORY);
+	const [id, other] = [portOf(first, "fw"), portOf(first, "nat")];
+	assert.ok(id !== undefined && other !== undefined);
 	let { memory } = first;
 	for (let rests = 0; rests <= QUARANTINE; rests += REVISIONS_PER_PLAN) {
 		({ memory } = plan(on(), memory));
 	}
+	const fresh = portOf(plan(on("ids"), memory), "ids");
+	assert.ok(fresh !== id && fresh !== other, "others were never given");
+	// As after 4095 ports: only those two are left.
+	const { n1: pool = assert.fail() } = memory.ports;
+	memory = { ...memory, ports: { n1: { ...pool, next: 4096 } } };
 	assert.equal(portOf(plan(on("ids"), memory), "ids"), id, "it has rested");
 	const ports = new Map([["n1", new Set([id])]]);
-	assert.notEqual(portOf(plan(on("ids"), memory, { ports }), "ids"), id);
+	assert.equal(portOf(plan(on("ids"), memory, { ports }), "ids"), other);
+});
+
+test("a pair of service paths goes to another tenant only after all others", () => {
+	const of = (name: string) =>
+		intentOf(
+			tenant(name),
+			node("n1", 1, `access:${name}`, "exit"),
+			fn("fw", ["a@n1"]),
+			policy("all", "match(*) >> fw"),
+		);
+	const seen = new Map<number, string>();
+	let memory = NO_MEMORY;
+	for (let index = 0; index < 40; index++) {
+		const name = `t${index}`;
+		const made = plan(of(name), memory);
+		({ memory } = made);
+		for (const { spi } of made.plan.paths) {
+			assert.equal(seen.get(spi) ?? name, name, `SPI ${spi}`);
+			seen.set(spi, name);
+		}
+	}
+	assert.ok(seen.size >= 40);
 });

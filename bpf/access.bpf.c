@@ -3,6 +3,7 @@
 #include "lib/parse.h"
 #include "lib/classify.h"
 #include "lib/forward.h"
+#include "lib/local.h"
 #include "lib/mss.h"
 
 /* The largest IP packet this frame, or a segment of it, will be. */
@@ -24,7 +25,7 @@ COLD int refuse_size(struct __sk_buff *skb, struct packet *p, __u32 mtu)
 		return drop(skb, p, DROP_TRUNCATED, 0);
 	was = *eth;
 	set_ethernet(skb, was.h_source, was.h_dest, ethertype(p));
-	return send_too_big(skb, p, mtu, skb->ifindex, 0);
+	return send_error(skb, p, ERROR_TOO_BIG, mtu, skb->ifindex);
 }
 
 SEC("tc")
@@ -38,18 +39,24 @@ int access(struct __sk_buff *skb)
 	struct path *path;
 	int verdict;
 
-	if (!iface || skb->pkt_type != 0 /* PACKET_HOST */)
+	if (skb->pkt_type != 0 /* PACKET_HOST */)
 		return TC_ACT_OK;
+	if (!iface)
+		return p.vlan ? TC_ACT_OK : stray(skb, proto);
 	verdict = parse_ip(skb, &p, proto, iface->scope);
-	if (verdict == PARSE_NOT_IP || p.flags & PKT_LINK_SCOPE)
-		return TC_ACT_OK;
+	if (verdict == PARSE_NOT_IP)
+		return without_ip(skb, &p, proto);
+	if (p.flags & PKT_LINK_SCOPE)
+		return on_link(skb, &p);
 	if (verdict)
 		return drop(skb, &p, verdict, 0);
 	verdict = classify(skb, &p, iface, &at.spi);
 	if (verdict)
 		return drop(skb, &p, verdict, at.spi);
-	if (at.spi == SPI_PASS)
+	if (at.spi == SPI_LOCAL)
 		return TC_ACT_OK;
+	if (at.spi == SPI_PASS)
+		return pass(skb, &p, iface->role == ROLE_ACCESS);
 	p.key.t.dscp = 0;
 	path = find_path(at.spi);
 	if (!path)

@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* Grows when a struct or a map changes: an agent adopts only its own layout. */
-#define LAYOUT_VERSION 3
+#define LAYOUT_VERSION 4
 
 enum limits {
 	MAX_HOPS = 32,		/* functions on one path */
@@ -30,6 +30,8 @@ enum drop_reason {
 	DROP_DEFAULT,		/* no rule matched; the tenant's default is drop */
 	DROP_TRUNCATED,		/* headers end before their length says */
 	DROP_BAD_HEADER,	/* IP, NSH or VXLAN-GPE header contradicts itself */
+	DROP_NOT_IP,		/* neither IP nor what a link needs: ARP, LLDP, 802.1X */
+	DROP_UNOWNED,		/* addressed to nobody who is known here */
 	DROP_SPOOFED,		/* source is not one of the tenant's subnets */
 	DROP_NO_FRAGMENT_HEAD,	/* later fragment of a packet never seen */
 	DROP_NO_PATH,		/* flow or header names a path this node lacks */
@@ -48,6 +50,7 @@ enum drop_reason {
 	DROP_PORT_LINK_LOCAL,	/* housekeeping of a function's kernel: ARP, ND, MLD */
 	DROP_PORT_TAP,		/* a tap must not send */
 	DROP_TOO_BIG,		/* larger than the path's MTU (ICMP was sent) */
+	DROP_EXPIRED,		/* TTL or hop limit has come to its end (ICMP was sent) */
 	DROP_EXIT_FORBIDDEN,	/* route leads to an interface of another tenant */
 	DROP_EXIT_NO_ROUTE,	/* no route, blackhole, or the neighbour is dead */
 	DROP_EXIT_CONFLICT,	/* same tuple of another tenant already leaves here */
@@ -57,7 +60,8 @@ enum drop_reason {
 
 /* What a flow's SPI says when it names no path. */
 enum special_spi {
-	SPI_PASS = 0,		/* not chained: left to the node's routing */
+	SPI_PASS = 0,		/* not chained: goes where the node's routes lead */
+	SPI_LOCAL = 0xfffffe,	/* for this node itself */
 	SPI_DROP = 0xffffff,
 };
 
@@ -74,8 +78,7 @@ enum hop_flags {
 
 enum path_flags {
 	PATH_PRESENT = 1,
-	PATH_ACTIVE = 2,	/* new flows may take it */
-	PATH_REVERSE = 4,
+	PATH_REVERSE = 2,
 };
 
 enum rule_flags {
@@ -83,8 +86,8 @@ enum rule_flags {
 };
 
 enum event_kind {
-	EVENT_DROP = 1,		/* sampled, one a reason and 100 ms at most */
-	EVENT_CONFLICT,
+	EVENT_NONE,
+	EVENT_DROP,		/* sampled, one a reason and 100 ms at most */
 };
 
 /* 16-byte address; IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
@@ -133,6 +136,7 @@ struct flow {
 	__u32 spi;		/* of the path, or enum special_spi */
 	__u32 generation;	/* of the rule set that decided; 0: learned at an exit */
 	__u32 policy;
+	__u32 born;		/* of the path; of the rules that let pass what this answers */
 	__u32 ifindex;		/* where the flow's packets arrive, and replies leave */
 	__u64 first_seen_ns;
 	__u64 last_seen_ns;
@@ -142,6 +146,7 @@ struct flow {
 	__u16 vlan;
 	__u8 mac[6];		/* of the neighbour the flow's packets come from */
 	__u8 local_mac[6];	/* that it sends them to */
+	__u8 pad[4];
 };
 
 /*
@@ -161,9 +166,11 @@ struct metadata {
  */
 struct state {
 	__u32 spi;
+	__u32 born;		/* of the path */
 	__u8 si;		/* service index after the function */
 	__u8 ttl;
 	__u16 tenant;
+	__u32 pad;
 	__u64 first_seen_ns;
 	__u64 last_seen_ns;
 	__u64 delivered;	/* packets given to the function */
@@ -240,6 +247,7 @@ struct path {
 	__u32 reverse_spi;
 	__u32 first_hop;	/* in hops; entry i serves service index SI_START - i */
 	__u32 policy;
+	__u32 born;		/* no two paths have the same: an SPI may be given anew */
 	__u16 tenant;
 	__u16 mtu;		/* largest inner IP packet */
 	__u8 length;		/* functions on the path; entry `length` is the exit */

@@ -10,11 +10,6 @@
 /* First word of the addresses of routed functions' IPv6 links: fd63:6d::/64. */
 #define PORT_LINK6 0xfd63006d
 
-INLINE bool same_addr(const struct addr *a, const struct addr *b)
-{
-	return a->w[0] == b->w[0] && a->w[1] == b->w[1] && a->w[2] == b->w[2] && a->w[3] == b->w[3];
-}
-
 INLINE int take_probe(__u32 id)
 {
 	struct probe *probe = bpf_map_lookup_elem(&probes, &id);
@@ -47,7 +42,7 @@ COLD int find_answer(const struct port *port, const struct packet *p, struct pla
 		s = bpf_map_lookup_elem(&states, &given);
 	}
 	path = s ? find_path(s->spi) : 0;
-	if (!path)
+	if (!path || path->born != s->born)
 		return DROP_PORT_UNBOUND;
 	at->spi = path->reverse_spi;
 	/* Function i of n here is n - 1 - i on the way back. */
@@ -65,6 +60,7 @@ INLINE int find_place(const struct port *port, struct packet *p, struct place *a
 		at->spi = s->spi;
 		at->si = s->si;
 		at->ttl = s->ttl;
+		at->born = s->born;
 		at->metadata = s->metadata;
 		return 0;
 	}
@@ -147,7 +143,7 @@ int port(struct __sk_buff *skb)
 			return drop(skb, &p, verdict, at.spi);
 	}
 	path = find_path(at.spi);
-	if (!path)
+	if (!path || (at.born && path->born != at.born))
 		return drop(skb, &p, DROP_NO_PATH, at.spi);
 	return forward(skb, &p, path, &at);
 }

@@ -3,6 +3,7 @@
 #include "lib/parse.h"
 #include "lib/classify.h"
 #include "lib/forward.h"
+#include "lib/local.h"
 
 #ifndef BPF_F_ADJ_ROOM_DECAP_L3_IPV4
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
@@ -127,29 +128,52 @@ INLINE struct hop *transit_hop(struct __sk_buff *skb, const struct decapsulation
 	return hop;
 }
 
-SEC("tc")
-int underlay(struct __sk_buff *skb)
+/*
+ * No tunnel: for this node, or unchained traffic on its way between nodes, which
+ * goes on to no tenant's users or exit but as that tenant's rules and subnets say.
+ */
+FRAME int plain(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	__be16 proto = parse_ethernet(skb, &p);
+	struct iface_key key = {};
+	struct way way = {};
+	struct iface *out;
+	int err;
+
+	if (p.vlan)
+		return TC_ACT_OK;
+	err = parse_ip(skb, &p, proto, SCOPE_SHARED);
+	if (err == PARSE_NOT_IP)
+		return without_ip(skb, &p, proto);
+	if (p.flags & PKT_LINK_SCOPE || bpf_map_lookup_elem(&locals, &p.key.t.dst))
+		return on_link(skb, &p);
+	if (err)
+		return drop(skb, &p, err, 0);
+	err = find_way(skb, &p, &way, FOR_ANYBODY);
+	if (err)
+		return err < 0 ? TC_ACT_OK : drop(skb, &p, err, 0);
+	key.ifindex = way.ifindex;
+	out = bpf_map_lookup_elem(&ifaces, &key);
+	if (!out)
+		return drop(skb, &p, DROP_EXIT_FORBIDDEN, 0);
+	if (out->role == ROLE_ACCESS && !judge_answered(&p, out->tenant, true))
+		return drop(skb, &p, DROP_UNOWNED, 0);
+	if (out->role == ROLE_EXIT && out->tenant && !owner_of(out->tenant, &p.key.t.src, &subnets))
+		return drop(skb, &p, DROP_EXIT_FORBIDDEN, 0);
+	return take_way(skb, &p, &way, 0);
+}
+
+FRAME int tunnel(struct __sk_buff *skb)
 {
 	struct decapsulation d = {};
 	struct packet p = {};
-	__u32 zero = 0;
-	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
+	struct outer *o = (void *)(long)skb->data + ETH_HLEN;
 	struct path *path;
 	struct hop *transit;
-	struct outer *o;
 	__u32 end;
 	int err;
 
-	if (!cfg || !cfg->underlay || skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present ||
-	    skb->pkt_type != 0 /* PACKET_HOST */)
-		return TC_ACT_OK;
-	if (skb->data + ETH_HLEN + sizeof(*o) > skb->data_end)
-		bpf_skb_pull_data(skb, skb->len < 256 ? skb->len : 256);
-	o = (void *)(long)skb->data + ETH_HLEN;
-	if ((void *)&o->vxlan > (void *)(long)skb->data_end || o->ip.version != 4 || o->ip.ihl != 5 ||
-	    o->ip.protocol != IPPROTO_UDP || o->udp.dest != cfg->vxlan_port ||
-	    o->ip.daddr != cfg->underlay || o->ip.frag_off & bpf_htons(IP_MF | IP_OFFSET))
-		return TC_ACT_OK;
 	if ((void *)(o + 1) > (void *)(long)skb->data_end)
 		return drop(skb, 0, DROP_TRUNCATED, 0);
 	end = skb->gso_size ? skb->len : ETH_HLEN + bpf_ntohs(o->ip.tot_len);
@@ -186,6 +210,30 @@ int underlay(struct __sk_buff *skb)
 	if (!path)
 		return drop(skb, &p, DROP_NO_PATH, d.at.spi);
 	return forward(skb, &p, path, &d.at);
+}
+
+/* VXLAN-GPE for this node, whole or the first of it. */
+INLINE bool is_tunnel(struct __sk_buff *skb, const struct config *cfg)
+{
+	struct outer *o = (void *)(long)skb->data + ETH_HLEN;
+
+	return cfg->underlay && skb->protocol == bpf_htons(ETH_P_IP) && !skb->vlan_present &&
+	       (void *)&o->vxlan <= (void *)(long)skb->data_end && o->ip.version == 4 && o->ip.ihl == 5 &&
+	       o->ip.protocol == IPPROTO_UDP && o->udp.dest == cfg->vxlan_port &&
+	       o->ip.daddr == cfg->underlay && !(o->ip.frag_off & bpf_htons(IP_MF | IP_OFFSET));
+}
+
+SEC("tc")
+int underlay(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
+
+	if (!cfg || skb->pkt_type != 0 /* PACKET_HOST */)
+		return TC_ACT_OK;
+	if (skb->data + ETH_HLEN + sizeof(struct outer) > skb->data_end)
+		bpf_skb_pull_data(skb, skb->len < 256 ? skb->len : 256);
+	return is_tunnel(skb, cfg) ? tunnel(skb) : plain(skb);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

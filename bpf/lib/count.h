@@ -24,6 +24,16 @@ INLINE void count(void *map, __u32 index, __u32 bytes)
 	}
 }
 
+/* Whose packet it was: the path's tenant, or of a user's interface. */
+INLINE __u32 tenant_of(const struct packet *p, __u32 spi)
+{
+	struct path *path = bpf_map_lookup_elem(&paths, &spi);
+
+	if (spi && path && path->flags & PATH_PRESENT)
+		return path->tenant;
+	return p && p->key.scope < MAX_TENANTS ? p->key.scope : 0;
+}
+
 COLD int drop(struct __sk_buff *skb, const struct packet *p, __u32 reason, __u32 spi)
 {
 	__u64 now = bpf_ktime_get_ns();
@@ -42,7 +52,7 @@ COLD int drop(struct __sk_buff *skb, const struct packet *p, __u32 reason, __u32
 	e->reason = reason;
 	e->spi = spi;
 	e->ifindex = skb->ifindex;
-	e->tenant = 0;
+	e->tenant = tenant_of(p, spi);
 	if (p)
 		e->t = p->key.t;
 	else

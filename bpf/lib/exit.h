@@ -43,36 +43,58 @@ INLINE bool ip_ttl_decrement(struct __sk_buff *skb, const struct packet *p)
 }
 
 /*
- * Replies that arrive where this packet leaves walk the path back. A reply itself
+ * What answers this packet arrives where it leaves, and takes the path `spi`, or
+ * passes as long as the rules that let this one pass, `born`. An answer itself
  * changes nothing about a flow that rules have judged here: it would open again
  * what they shut, and hold on to a path they have left.
  */
-FRAME int learn_reverse(const struct packet *p, const struct path *path, __u32 scope, __u32 ifindex)
+FRAME int learn(const struct packet *p, __u32 spi, __u32 born, __u32 scope, __u32 is_answer)
 {
 	struct flow_key back = { .scope = scope };
-	struct flow f = {}, *old;
-	__u64 now = now_ns();
+	struct flow f = { .spi = spi, .born = born };
+	struct flow *old;
+	struct path *path;
+	__u32 owner;
 
-	if (!p || !path)
+	if (!p)
 		return DROP_RESOURCES;
+	if (spi != SPI_PASS) {
+		path = find_path(spi);
+		if (!path)
+			return 0;
+		f.born = path->born;
+		f.policy = path->policy;
+	}
+	f.tenant = p->tenant;
+	f.first_seen_ns = f.last_seen_ns = now_ns();
 	tuple_reverse(&back.t, &p->key.t);
 	old = bpf_map_lookup_elem(&flows, &back);
-	if (old && old->tenant == path->tenant) {
-		if (old->spi != path->reverse_spi && !(path->flags & PATH_REVERSE && old->generation)) {
-			old->spi = path->reverse_spi;
+	if (old && old->tenant == f.tenant) {
+		if ((old->spi != spi || old->born != f.born) && !(is_answer && old->generation)) {
+			old->spi = spi;
+			old->born = f.born;
 			old->generation = 0;
 		}
 		return 0;
 	}
-	if (old && now - old->last_seen_ns < LEARNED_IDLE_NS)
+	if (old && f.first_seen_ns - old->last_seen_ns < LEARNED_IDLE_NS)
 		return DROP_EXIT_CONFLICT;
-	f.spi = path->reverse_spi;
-	f.policy = path->policy;
-	f.tenant = path->tenant;
-	f.ifindex = ifindex;
-	f.first_seen_ns = f.last_seen_ns = now;
-	bpf_map_update_elem(&flows, &back, &f, BPF_ANY);
-	return 0;
+	/* Nobody leaves with an address that is another tenant's here. */
+	owner = scope == SCOPE_SHARED ? owner_of(0, &p->key.t.src, &owners) : 0;
+	if (owner && owner != f.tenant)
+		return DROP_EXIT_CONFLICT;
+	return bpf_map_update_elem(&flows, &back, &f, BPF_ANY) ? DROP_RESOURCES : 0;
+}
+
+/* A packet of `path`, or one that the rules of a side let pass. */
+INLINE int learn_answers(const struct packet *p, const struct path *path, __u32 scope, bool access)
+{
+	struct rule_version *now;
+
+	if (path)
+		return learn(p, path->reverse_spi, 0, scope, path->flags & PATH_REVERSE);
+	now = version_of(p->tenant, access);
+	return now ? learn(p, SPI_PASS, now->generation, scope, p->flags & PKT_ANSWER) : 0;
 }
 
 INLINE bool exit_allowed(const struct iface *out, __u32 tenant)
@@ -88,6 +110,7 @@ INLINE bool exit_allowed(const struct iface *out, __u32 tenant)
 FRAME int exit_to_origin(struct __sk_buff *skb, struct packet *p, const struct path *path)
 {
 	struct flow_key origin = {};
+	struct iface_key key = {};
 	struct flow *f;
 	__u32 mtu = 0;
 
@@ -103,18 +126,33 @@ FRAME int exit_to_origin(struct __sk_buff *skb, struct packet *p, const struct p
 	}
 	if (!f || !f->generation || f->tenant != path->tenant)
 		return -1;
+	key.ifindex = f->ifindex;
+	key.vlan = f->vlan;
+	if (!exit_allowed(bpf_map_lookup_elem(&ifaces, &key), path->tenant))
+		return drop(skb, p, DROP_EXIT_FORBIDDEN, path->reverse_spi);
 	if (set_ethernet(skb, f->mac, f->local_mac, ethertype(p)))
 		return drop(skb, p, DROP_TRUNCATED, path->reverse_spi);
 	if (bpf_check_mtu(skb, f->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) > 0) {
 		set_ethernet(skb, f->local_mac, f->mac, ethertype(p));
-		return send_too_big(skb, p, mtu, f->ifindex, BPF_F_INGRESS);
+		return send_back(skb, p, ERROR_TOO_BIG, mtu, f->ifindex, f->vlan);
 	}
-	if (!ip_ttl_decrement(skb, p))
-		return TC_ACT_OK;
+	if (!ip_ttl_decrement(skb, p)) {
+		set_ethernet(skb, f->local_mac, f->mac, ethertype(p));
+		return send_back(skb, p, ERROR_EXPIRED, 0, f->ifindex, f->vlan);
+	}
 	if (f->vlan && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), f->vlan))
 		return drop(skb, p, DROP_RESOURCES, path->reverse_spi);
 	return bpf_redirect(f->ifindex, 0);
 }
+
+/* Where the node's routes lead a packet. */
+struct way {
+	__u32 ifindex;
+	__u32 scope;		/* of what answers it there */
+	__u8 dmac[6];
+	__u8 smac[6];
+	__u8 resolved;		/* the neighbour's MAC is known */
+};
 
 INLINE void fib_request(struct bpf_fib_lookup *fib, struct __sk_buff *skb, const struct packet *p)
 {
@@ -140,44 +178,85 @@ INLINE void fib_request(struct bpf_fib_lookup *fib, struct __sk_buff *skb, const
 	}
 }
 
-FRAME int exit_by_route(struct __sk_buff *skb, struct packet *p, const struct path *path, __u32 spi)
+/* For whom a way is asked: unchained packets may also go on to other nodes. */
+enum wayfarer { FOR_CHAINED, FOR_UNCHAINED, FOR_ANYBODY };
+
+INLINE bool may_leave(const struct iface *out, __u32 tenant, __u32 who)
+{
+	return who == FOR_ANYBODY || exit_allowed(out, tenant) ||
+	       (who == FOR_UNCHAINED && out && out->role == ROLE_UNDERLAY);
+}
+
+/* Returns 0, the reason to drop the packet, or -1: it is for this node. */
+FRAME int find_way(struct __sk_buff *skb, const struct packet *p, struct way *way, __u32 who)
 {
 	struct bpf_fib_lookup fib = {};
 	struct iface_key key = {};
 	struct iface *out;
-	__u32 mtu = 0;
 	long found;
-	int err;
 
-	if (!p || !path)
-		return TC_ACT_SHOT;
+	if (!p || !way)
+		return DROP_RESOURCES;
 	fib_request(&fib, skb, p);
 	found = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	if (found == BPF_FIB_LKUP_RET_NOT_FWDED && bpf_map_lookup_elem(&locals, &p->key.t.dst))
-		return TC_ACT_OK;
+		return -1;
 	if (found != BPF_FIB_LKUP_RET_SUCCESS && found != BPF_FIB_LKUP_RET_NO_NEIGH)
-		return drop(skb, p, DROP_EXIT_NO_ROUTE, spi);
+		return DROP_EXIT_NO_ROUTE;
 	key.ifindex = fib.ifindex;
 	out = bpf_map_lookup_elem(&ifaces, &key);
-	if (!exit_allowed(out, path->tenant))
-		return drop(skb, p, DROP_EXIT_FORBIDDEN, spi);
-	if (!(p->flags & PKT_ICMP_ERROR)) {
-		err = learn_reverse(p, path, out->scope, fib.ifindex);
-		if (err)
-			return drop(skb, p, err, spi);
+	if (!may_leave(out, p->tenant, who))
+		return DROP_EXIT_FORBIDDEN;
+	way->ifindex = fib.ifindex;
+	way->scope = out ? out->scope : 0;
+	way->resolved = found == BPF_FIB_LKUP_RET_SUCCESS;
+	__builtin_memcpy(way->dmac, fib.dmac, sizeof(way->dmac));
+	__builtin_memcpy(way->smac, fib.smac, sizeof(way->smac));
+	return 0;
+}
+
+COLD int take_way(struct __sk_buff *skb, struct packet *p, const struct way *way, __u32 spi)
+{
+	__u32 mtu = 0, error = ERROR_EXPIRED;
+
+	if (!p || !way)
+		return TC_ACT_SHOT;
+	if (bpf_check_mtu(skb, way->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) > 0)
+		error = ERROR_TOO_BIG;
+	else if (ip_ttl_decrement(skb, p))
+		error = 0;
+	if (error) {
+		if (set_ethernet(skb, way->smac, way->dmac, ethertype(p)))
+			return drop(skb, p, DROP_TRUNCATED, spi);
+		return send_back(skb, p, error, mtu, way->ifindex, 0);
 	}
-	if (set_ethernet(skb, fib.dmac, fib.smac, ethertype(p)))
+	if (!way->resolved)
+		return bpf_redirect_neigh(way->ifindex, 0, 0, 0);
+	if (set_ethernet(skb, way->dmac, way->smac, ethertype(p)))
 		return drop(skb, p, DROP_TRUNCATED, spi);
-	if (bpf_check_mtu(skb, fib.ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) > 0) {
-		/* Comes in again as if from the next hop, and so walks the path back. */
-		set_ethernet(skb, fib.smac, fib.dmac, ethertype(p));
-		return send_too_big(skb, p, mtu, fib.ifindex, BPF_F_INGRESS);
-	}
-	if (!ip_ttl_decrement(skb, p))
+	return bpf_redirect(way->ifindex, 0);
+}
+
+/*
+ * Out where the node's routes lead, if the packet's tenant may go there. `path`
+ * is 0 for a packet that passes unchained, as the rules of a side let it.
+ */
+INLINE int exit_by_route(struct __sk_buff *skb, struct packet *p, const struct path *path, __u32 spi,
+			 bool access)
+{
+	struct way way = {};
+	int err;
+
+	if (path)
+		p->tenant = path->tenant;
+	err = find_way(skb, p, &way, path ? FOR_CHAINED : FOR_UNCHAINED);
+	if (err < 0)
 		return TC_ACT_OK;
-	if (found == BPF_FIB_LKUP_RET_NO_NEIGH)
-		return bpf_redirect_neigh(fib.ifindex, 0, 0, 0);
-	return bpf_redirect(fib.ifindex, 0);
+	if (!err && !(p->flags & PKT_ICMP_ERROR))
+		err = learn_answers(p, path, way.scope, access);
+	if (err)
+		return drop(skb, p, err, spi);
+	return take_way(skb, p, &way, spi);
 }
 
 INLINE int leave(struct __sk_buff *skb, struct packet *p, const struct path *path, __u32 spi)
@@ -188,5 +267,14 @@ INLINE int leave(struct __sk_buff *skb, struct packet *p, const struct path *pat
 		if (verdict >= 0)
 			return verdict;
 	}
-	return exit_by_route(skb, p, path, spi);
+	return exit_by_route(skb, p, path, spi, 0);
+}
+
+/* Unchained, where the rules of the side it came from let it pass. */
+INLINE int pass(struct __sk_buff *skb, struct packet *p, bool access)
+{
+	p->key.t.dscp = 0;
+	if (untag(skb, p))
+		return drop(skb, p, DROP_RESOURCES, SPI_PASS);
+	return exit_by_route(skb, p, 0, SPI_PASS, access);
 }

@@ -19,6 +19,7 @@ INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct ho
 	s = bpf_map_lookup_elem(&states, &p->key);
 	if (s) {
 		s->spi = at->spi;
+		s->born = path->born;
 		s->si = at->si - 1;
 		s->ttl = at->ttl;
 		s->tenant = path->tenant;
@@ -27,7 +28,7 @@ INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct ho
 		s->delivered++;
 	} else {
 		struct state fresh = {
-			.spi = at->spi, .si = at->si - 1, .ttl = at->ttl, .tenant = path->tenant,
+			.spi = at->spi, .born = path->born, .si = at->si - 1, .ttl = at->ttl, .tenant = path->tenant,
 			.first_seen_ns = now, .last_seen_ns = now, .delivered = 1,
 			.metadata = at->metadata,
 		};

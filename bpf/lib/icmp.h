@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * "Fragmentation needed" (RFC 792, RFC 1191) and "packet too big" (RFC 4443
- * section 3.2): the packet that did not fit becomes its own error message.
+ * "Fragmentation needed" (RFC 792, RFC 1191), "packet too big" and "time
+ * exceeded" (RFC 4443 section 3): the packet becomes its own error message.
  */
 #pragma once
 
 #include "count.h"
+#include "parse.h"
 
 #define ICMP_HEADER 8
 #define V4_QUOTE_L4 20		/* bytes of L4 quoted: through TCP's checksum */
@@ -20,18 +21,20 @@ INLINE __u16 fold(__u32 sum)
 	return ~sum;
 }
 
-struct icmp_too_big {
+struct icmp_error_header {
 	__u8 type;
 	__u8 code;
 	__sum16 check;
 	__be32 mtu;		/* v4: low half (RFC 1191); v6: all of it */
 };
 
-COLD int quote_v4(struct __sk_buff *skb, __u32 mtu)
+enum error { ERROR_TOO_BIG = 1, ERROR_EXPIRED };
+
+COLD int quote_v4(struct __sk_buff *skb, __u32 error, __u32 mtu)
 {
 	struct {
 		struct iphdr ip;
-		struct icmp_too_big icmp;
+		struct icmp_error_header icmp;
 	} h = {};
 	__u8 quote[V4_QUOTE_MAX] = {};
 	struct iphdr ip;
@@ -54,19 +57,19 @@ COLD int quote_v4(struct __sk_buff *skb, __u32 mtu)
 	h.ip.saddr = ip.daddr;
 	h.ip.daddr = ip.saddr;
 	h.ip.check = fold(bpf_csum_diff(0, 0, (__be32 *)&h.ip, sizeof(h.ip), 0));
-	h.icmp.type = 3;
-	h.icmp.code = 4;
+	h.icmp.type = error == ERROR_TOO_BIG ? ICMP_UNREACHABLE : ICMP_EXCEEDED;
+	h.icmp.code = error == ERROR_TOO_BIG ? 4 : 0;
 	h.icmp.mtu = bpf_htonl(mtu & 0xffff);
 	h.icmp.check = fold(bpf_csum_diff(0, 0, (__be32 *)quote, sizeof(quote),
 					  bpf_csum_diff(0, 0, (__be32 *)&h.icmp, sizeof(h.icmp), 0)));
 	return bpf_skb_store_bytes(skb, ETH_HLEN, &h, sizeof(h), 0);
 }
 
-COLD int quote_v6(struct __sk_buff *skb, __u32 mtu)
+COLD int quote_v6(struct __sk_buff *skb, __u32 error, __u32 mtu)
 {
 	struct {
 		struct ipv6hdr ip;
-		struct icmp_too_big icmp;
+		struct icmp_error_header icmp;
 	} h = {};
 	struct {
 		struct in6_addr src;
@@ -88,7 +91,7 @@ COLD int quote_v6(struct __sk_buff *skb, __u32 mtu)
 	h.ip.hop_limit = ICMP_TTL;
 	h.ip.saddr = pseudo.src = ip->daddr;
 	h.ip.daddr = pseudo.dst = ip->saddr;
-	h.icmp.type = 2;
+	h.icmp.type = error == ERROR_TOO_BIG ? ICMPV6_TOO_BIG : ICMPV6_EXCEEDED;
 	h.icmp.mtu = bpf_htonl(mtu);
 	pseudo.len = bpf_htonl(ICMP_HEADER + V6_QUOTE);
 	pseudo.next = bpf_htonl(IPPROTO_ICMPV6);
@@ -99,19 +102,34 @@ COLD int quote_v6(struct __sk_buff *skb, __u32 mtu)
 }
 
 /*
- * Turns the packet into an error about itself and sends it out of `ifindex`,
- * or (BPF_F_INGRESS) into it, so that it walks its flow's path back. The packet
- * itself counts as dropped.
+ * The packet, which is one of ours no more, becomes an error about itself. It
+ * counts as dropped.
  */
-COLD int send_too_big(struct __sk_buff *skb, const struct packet *p, __u32 mtu, __u32 ifindex, __u64 flags)
+COLD int become_error(struct __sk_buff *skb, const struct packet *p, __u32 error, __u32 mtu)
 {
 	if (!p)
-		return TC_ACT_SHOT;
-	drop(skb, p, DROP_TOO_BIG, 0);
+		return -1;
+	drop(skb, p, error == ERROR_TOO_BIG ? DROP_TOO_BIG : DROP_EXPIRED, 0);
 	/* Never an error about an error (RFC 1122 section 3.2.2). */
 	if (p->flags & (PKT_ICMP_ERROR | PKT_FRAGMENT_LATER) || p->l3 != ETH_HLEN)
+		return -1;
+	return p->family == 4 ? quote_v4(skb, error, mtu) : quote_v6(skb, error, mtu);
+}
+
+/* Straight out of the interface it came by; MACs are those of the way back. */
+INLINE int send_error(struct __sk_buff *skb, const struct packet *p, __u32 error, __u32 mtu, __u32 ifindex)
+{
+	if (become_error(skb, p, error, mtu))
 		return TC_ACT_SHOT;
-	if (p->family == 4 ? quote_v4(skb, mtu) : quote_v6(skb, mtu))
+	return bpf_redirect(ifindex, 0);
+}
+
+/* Comes in at `ifindex` as if from the next hop, and so walks its flow's path back. */
+INLINE int send_back(struct __sk_buff *skb, const struct packet *p, __u32 error, __u32 mtu, __u32 ifindex,
+		     __u16 vlan)
+{
+	if (become_error(skb, p, error, mtu) ||
+	    (vlan && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vlan)))
 		return TC_ACT_SHOT;
-	return bpf_redirect(ifindex, flags);
+	return bpf_redirect(ifindex, BPF_F_INGRESS);
 }

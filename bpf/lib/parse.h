@@ -43,6 +43,29 @@ INLINE bool v6_link_scope(const struct in6_addr *dst)
 	       (dst->s6_addr[0] == 0xfe && (dst->s6_addr[1] & 0xc0) == 0x80);
 }
 
+INLINE bool link_scope(const struct addr *a)
+{
+	/* fe80::/10 and 169.254.0.0/16 */
+	return (a->w[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
+	       (!a->w[0] && !a->w[1] && a->w[2] == bpf_htonl(0xffff) &&
+		(a->w[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000));
+}
+
+INLINE bool same_addr(const struct addr *a, const struct addr *b)
+{
+	return a->w[0] == b->w[0] && a->w[1] == b->w[1] && a->w[2] == b->w[2] && a->w[3] == b->w[3];
+}
+
+/* Multicast, broadcast, fe80::/10: no kernel routes it. 169.254.0.0/16 it does. */
+INLINE bool never_routed(const struct addr *a)
+{
+	__u32 first = bpf_ntohl(a->w[0]), v4 = bpf_ntohl(a->w[3]);
+
+	if (a->w[0] || a->w[1] || a->w[2] != bpf_htonl(0xffff))
+		return first >> 24 == 0xff || first >> 22 == 0xfe80 >> 6;
+	return v4 >> 28 == 0xe || v4 == 0xffffffff;
+}
+
 /* linux/icmp.h drags user-space headers in. */
 struct icmp {
 	__u8 type;
@@ -52,7 +75,13 @@ struct icmp {
 	__be16 sequence;
 };
 
-enum icmp_error {
+enum icmp_type {
+	ICMP_ECHO_ANSWER = 0,
+	ICMP_ECHO_ASKED = 8,
+	ICMPV6_TOO_BIG = 2,
+	ICMPV6_EXCEEDED = 3,
+	ICMPV6_ECHO_ASKED = 128,
+	ICMPV6_ECHO_ANSWER = 129,
 	ICMP_UNREACHABLE = 3,
 	ICMP_QUENCH = 4,
 	ICMP_REDIRECTED = 5,
@@ -72,12 +101,14 @@ struct ports {
 COLD int parse_embedded(struct __sk_buff *skb, struct packet *p)
 {
 	struct ports ports = {};
+	struct addr to;
 	__u32 inner, l4;
 	struct tuple *t;
 
 	if (!p)
 		return DROP_RESOURCES;
 	t = &p->key.t;
+	to = t->dst;
 	inner = p->l4 + 8;
 	if (p->family == 4) {
 		struct iphdr ip;
@@ -98,6 +129,9 @@ COLD int parse_embedded(struct __sk_buff *skb, struct packet *p)
 		t->proto = ip.nexthdr;
 		l4 = inner + sizeof(ip);
 	}
+	/* It is for who sent that packet; else it would be routed as one and judged as another. */
+	if (!same_addr(&to, &t->dst))
+		return DROP_BAD_HEADER;
 	switch (t->proto) {
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6: {
@@ -131,6 +165,16 @@ INLINE bool icmp_is_error(const struct packet *p, __u8 type)
 		return type < ICMPV6_INFORMATIONAL;
 	return type == ICMP_UNREACHABLE || type == ICMP_QUENCH || type == ICMP_REDIRECTED ||
 	       type == ICMP_EXCEEDED || type == ICMP_PARAMETER;
+}
+
+/* ICMP type of the question to an answer of this type. */
+INLINE __u8 icmp_asked(const struct packet *p, __u8 type)
+{
+	if (p->key.t.proto == IPPROTO_ICMP && type == ICMP_ECHO_ANSWER)
+		return ICMP_ECHO_ASKED;
+	if (p->key.t.proto == IPPROTO_ICMPV6 && type == ICMPV6_ECHO_ANSWER)
+		return ICMPV6_ECHO_ASKED;
+	return type;
 }
 
 INLINE int parse_l4(struct __sk_buff *skb, struct packet *p, void *data, void *data_end)

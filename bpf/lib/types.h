@@ -33,6 +33,7 @@ enum packet_flags {
 	PKT_FRAGMENT_LATER = 2,
 	PKT_ICMP_ERROR = 4,	/* the tuple is that of the packet it is about, reversed */
 	PKT_TCP_SYN = 8,
+	PKT_ANSWER = 32,	/* of a flow that was learned from the packets it answers */
 	PKT_LINK_SCOPE = 16,	/* multicast, broadcast, link-local, ND: never steered */
 };
 
@@ -48,6 +49,7 @@ struct packet {
 	__u8 icmp_type;
 	__u8 l4_len;		/* of the L4 header; ICMP error: as far as the ports inside */
 	__u16 vlan;
+	__u16 tenant;		/* as the classifier found; 0: not yet */
 };
 
 /* Where a packet is on its way: what an NSH would say. */
@@ -55,6 +57,7 @@ struct place {
 	__u32 spi;
 	__u8 si;
 	__u8 ttl;
+	__u32 born;		/* of the path that a flow or state remembers; 0: any */
 	struct metadata metadata;
 };
 

@@ -20,6 +20,10 @@ export const dropHints: Readonly<Record<Reason, string>> = {
 		"Look for a broken sender or link; `chainmail get events` has samples.",
 	bad_header:
 		"Look for a broken or hostile sender; `chainmail get events` has samples.",
+	not_ip:
+		"Nothing, unless users need that protocol on their link; Chainmail carries IPv4 and IPv6.",
+	unowned:
+		"Nothing, if nobody is meant to answer there. Else declare whose the address is: a tenant's `subnets`, or a policy for connections from outside.",
 	spoofed:
 		"Add the users' prefix to the tenant's `subnets`, or find the interface it does not belong at.",
 	no_fragment_head:
@@ -50,6 +54,8 @@ export const dropHints: Readonly<Record<Reason, string>> = {
 	port_tap: "See why the function answers on a copy; attach it otherwise.",
 	too_big:
 		"Nothing, if it stops: the sender was told the size. Else raise the underlay's MTU, or let ICMP pass.",
+	expired:
+		"Nothing: traceroute does it on purpose; else look for a routing loop.",
 	exit_forbidden:
 		"Correct the node's routes, or give the tenant an exit interface of its own.",
 	exit_no_route: "Add a route on the exit node; see that the next hop answers.",

@@ -9,7 +9,7 @@ import {
 	writeU64,
 } from "./codec.js";
 
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 export const TUPLE_ORIGIN = 1;
 export const SCOPE_SHARED = 0;
 export const underlayScope = (spi: number): number => (0x40000000 | spi) >>> 0;
@@ -47,51 +47,57 @@ export const DropReason = {
 	TRUNCATED: 3,
 	/** IP, NSH or VXLAN-GPE header contradicts itself */
 	BAD_HEADER: 4,
+	/** neither IP nor what a link needs: ARP, LLDP, 802.1X */
+	NOT_IP: 5,
+	/** addressed to nobody who is known here */
+	UNOWNED: 6,
 	/** source is not one of the tenant's subnets */
-	SPOOFED: 5,
+	SPOOFED: 7,
 	/** later fragment of a packet never seen */
-	NO_FRAGMENT_HEAD: 6,
+	NO_FRAGMENT_HEAD: 8,
 	/** flow or header names a path this node lacks */
-	NO_PATH: 7,
+	NO_PATH: 9,
 	/** path has nothing here at this service index */
-	NO_HOP: 8,
+	NO_HOP: 10,
 	/** service index has come to 0, RFC 8300 section 2.3 */
-	SI_ZERO: 9,
+	SI_ZERO: 11,
 	/** passed too many forwarders, RFC 8300 section 2.2 */
-	TTL_ZERO: 10,
+	TTL_ZERO: 12,
 	/** RFC 8300 section 2.2: version is not 0 */
-	NSH_VERSION: 11,
+	NSH_VERSION: 13,
 	/** O bit: never delivered to a function */
-	NSH_OAM: 12,
+	NSH_OAM: 14,
 	/** metadata type or length unknown */
-	NSH_MD_TYPE: 13,
+	NSH_MD_TYPE: 15,
 	/** payload is neither IPv4, IPv6 nor Ethernet */
-	NEXT_PROTOCOL: 14,
+	NEXT_PROTOCOL: 16,
 	/** VXLAN-GPE without P and I, or version not 0 */
-	VXLAN_FLAGS: 15,
+	VXLAN_FLAGS: 17,
 	/** VXLAN-GPE from an address that is no node's */
-	UNKNOWN_PEER: 16,
+	UNKNOWN_PEER: 18,
 	/** interface is no port of ours */
-	PORT_UNKNOWN: 17,
+	PORT_UNKNOWN: 19,
 	/** a function sent NSH or VXLAN-GPE by itself */
-	PORT_FORGED: 18,
+	PORT_FORGED: 20,
 	/** flow or path is not bound to this port */
-	PORT_UNBOUND: 19,
+	PORT_UNBOUND: 21,
 	/** housekeeping of a function's kernel: ARP, ND, MLD */
-	PORT_LINK_LOCAL: 20,
+	PORT_LINK_LOCAL: 22,
 	/** a tap must not send */
-	PORT_TAP: 21,
+	PORT_TAP: 23,
 	/** larger than the path's MTU (ICMP was sent) */
-	TOO_BIG: 22,
+	TOO_BIG: 24,
+	/** TTL or hop limit has come to its end (ICMP was sent) */
+	EXPIRED: 25,
 	/** route leads to an interface of another tenant */
-	EXIT_FORBIDDEN: 23,
+	EXIT_FORBIDDEN: 26,
 	/** no route, blackhole, or the neighbour is dead */
-	EXIT_NO_ROUTE: 24,
+	EXIT_NO_ROUTE: 27,
 	/** same tuple of another tenant already leaves here */
-	EXIT_CONFLICT: 25,
+	EXIT_CONFLICT: 28,
 	/** the kernel refused to grow, clone or redirect */
-	RESOURCES: 26,
-	REASON_COUNT: 27,
+	RESOURCES: 29,
+	REASON_COUNT: 30,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -102,6 +108,8 @@ export const DROP_REASON_NAMES: readonly string[] = [
 	"default",
 	"truncated",
 	"bad_header",
+	"not_ip",
+	"unowned",
 	"spoofed",
 	"no_fragment_head",
 	"no_path",
@@ -120,6 +128,7 @@ export const DROP_REASON_NAMES: readonly string[] = [
 	"port_link_local",
 	"port_tap",
 	"too_big",
+	"expired",
 	"exit_forbidden",
 	"exit_no_route",
 	"exit_conflict",
@@ -133,6 +142,8 @@ export const DROP_REASON_DOCS: readonly string[] = [
 	"no rule matched; the tenant's default is drop",
 	"headers end before their length says",
 	"IP, NSH or VXLAN-GPE header contradicts itself",
+	"neither IP nor what a link needs: ARP, LLDP, 802.1X",
+	"addressed to nobody who is known here",
 	"source is not one of the tenant's subnets",
 	"later fragment of a packet never seen",
 	"flow or header names a path this node lacks",
@@ -151,6 +162,7 @@ export const DROP_REASON_DOCS: readonly string[] = [
 	"housekeeping of a function's kernel: ARP, ND, MLD",
 	"a tap must not send",
 	"larger than the path's MTU (ICMP was sent)",
+	"TTL or hop limit has come to its end (ICMP was sent)",
 	"route leads to an interface of another tenant",
 	"no route, blackhole, or the neighbour is dead",
 	"same tuple of another tenant already leaves here",
@@ -159,8 +171,10 @@ export const DROP_REASON_DOCS: readonly string[] = [
 
 /** enum special_spi. */
 export const SpecialSpi = {
-	/** not chained: left to the node's routing */
+	/** not chained: goes where the node's routes lead */
 	PASS: 0,
+	/** for this node itself */
+	LOCAL: 16777214,
 	DROP: 16777215,
 } as const;
 export type SpecialSpi = (typeof SpecialSpi)[keyof typeof SpecialSpi];
@@ -257,11 +271,12 @@ export type HopFlags = (typeof HopFlags)[keyof typeof HopFlags];
 /** enum path_flags. */
 export const PathFlags = {
 	PRESENT: 1,
-	/** new flows may take it */
-	ACTIVE: 2,
-	REVERSE: 4,
+	REVERSE: 2,
 } as const;
 export type PathFlags = (typeof PathFlags)[keyof typeof PathFlags];
+
+/** Names of enum path_flags by value. */
+export const PATH_FLAGS_NAMES: readonly string[] = ["", "present", "reverse"];
 
 /** enum rule_flags. */
 export const RuleFlags = {
@@ -272,14 +287,14 @@ export type RuleFlags = (typeof RuleFlags)[keyof typeof RuleFlags];
 
 /** enum event_kind. */
 export const EventKind = {
+	NONE: 0,
 	/** sampled, one a reason and 100 ms at most */
 	DROP: 1,
-	CONFLICT: 2,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
 /** Names of enum event_kind by value. */
-export const EVENT_KIND_NAMES: readonly string[] = ["", "drop", "conflict"];
+export const EVENT_KIND_NAMES: readonly string[] = ["none", "drop"];
 
 /** struct addr, 16 bytes. */
 export interface Addr {
@@ -366,11 +381,12 @@ export const flowKey: Codec<FlowKey> = {
 export const encodeFlowKey = (value: FlowKey): Buffer => encode(flowKey, value);
 export const decodeFlowKey = flowKey.decode;
 
-/** struct flow, 64 bytes. */
+/** struct flow, 80 bytes. */
 export interface Flow {
 	readonly spi: number;
 	readonly generation: number;
 	readonly policy: number;
+	readonly born: number;
 	readonly ifindex: number;
 	readonly firstSeenNs: number;
 	readonly lastSeenNs: number;
@@ -383,35 +399,38 @@ export interface Flow {
 }
 
 export const flow: Codec<Flow> = {
-	size: 64,
+	size: 80,
 	write(value, buffer, offset) {
+		buffer.fill(0, offset, offset + 80);
 		buffer.writeUInt32LE(value.spi, offset);
 		buffer.writeUInt32LE(value.generation, offset + 4);
 		buffer.writeUInt32LE(value.policy, offset + 8);
-		buffer.writeUInt32LE(value.ifindex, offset + 12);
-		writeU64(value.firstSeenNs, buffer, offset + 16);
-		writeU64(value.lastSeenNs, buffer, offset + 24);
-		writeU64(value.packets, buffer, offset + 32);
-		writeU64(value.bytes, buffer, offset + 40);
-		buffer.writeUInt16LE(value.tenant, offset + 48);
-		buffer.writeUInt16LE(value.vlan, offset + 50);
-		putBytes(value.mac, buffer, offset + 52, 6);
-		putBytes(value.localMac, buffer, offset + 58, 6);
+		buffer.writeUInt32LE(value.born, offset + 12);
+		buffer.writeUInt32LE(value.ifindex, offset + 16);
+		writeU64(value.firstSeenNs, buffer, offset + 24);
+		writeU64(value.lastSeenNs, buffer, offset + 32);
+		writeU64(value.packets, buffer, offset + 40);
+		writeU64(value.bytes, buffer, offset + 48);
+		buffer.writeUInt16LE(value.tenant, offset + 56);
+		buffer.writeUInt16LE(value.vlan, offset + 58);
+		putBytes(value.mac, buffer, offset + 60, 6);
+		putBytes(value.localMac, buffer, offset + 66, 6);
 	},
 	decode(buffer, offset = 0) {
 		return {
 			spi: buffer.readUInt32LE(offset),
 			generation: buffer.readUInt32LE(offset + 4),
 			policy: buffer.readUInt32LE(offset + 8),
-			ifindex: buffer.readUInt32LE(offset + 12),
-			firstSeenNs: readU64(buffer, offset + 16),
-			lastSeenNs: readU64(buffer, offset + 24),
-			packets: readU64(buffer, offset + 32),
-			bytes: readU64(buffer, offset + 40),
-			tenant: buffer.readUInt16LE(offset + 48),
-			vlan: buffer.readUInt16LE(offset + 50),
-			mac: bytes(buffer, offset + 52, 6),
-			localMac: bytes(buffer, offset + 58, 6),
+			born: buffer.readUInt32LE(offset + 12),
+			ifindex: buffer.readUInt32LE(offset + 16),
+			firstSeenNs: readU64(buffer, offset + 24),
+			lastSeenNs: readU64(buffer, offset + 32),
+			packets: readU64(buffer, offset + 40),
+			bytes: readU64(buffer, offset + 48),
+			tenant: buffer.readUInt16LE(offset + 56),
+			vlan: buffer.readUInt16LE(offset + 58),
+			mac: bytes(buffer, offset + 60, 6),
+			localMac: bytes(buffer, offset + 66, 6),
 		};
 	},
 };
@@ -453,9 +472,10 @@ export const encodeMetadata = (value: Metadata): Buffer =>
 	encode(metadata, value);
 export const decodeMetadata = metadata.decode;
 
-/** struct state, 64 bytes. */
+/** struct state, 72 bytes. */
 export interface State {
 	readonly spi: number;
+	readonly born: number;
 	readonly si: number;
 	readonly ttl: number;
 	readonly tenant: number;
@@ -467,29 +487,32 @@ export interface State {
 }
 
 export const state: Codec<State> = {
-	size: 64,
+	size: 72,
 	write(value, buffer, offset) {
+		buffer.fill(0, offset, offset + 72);
 		buffer.writeUInt32LE(value.spi, offset);
-		buffer.writeUInt8(value.si, offset + 4);
-		buffer.writeUInt8(value.ttl, offset + 5);
-		buffer.writeUInt16LE(value.tenant, offset + 6);
-		writeU64(value.firstSeenNs, buffer, offset + 8);
-		writeU64(value.lastSeenNs, buffer, offset + 16);
-		writeU64(value.delivered, buffer, offset + 24);
-		writeU64(value.returned, buffer, offset + 32);
-		metadata.write(value.metadata, buffer, offset + 40);
+		buffer.writeUInt32LE(value.born, offset + 4);
+		buffer.writeUInt8(value.si, offset + 8);
+		buffer.writeUInt8(value.ttl, offset + 9);
+		buffer.writeUInt16LE(value.tenant, offset + 10);
+		writeU64(value.firstSeenNs, buffer, offset + 16);
+		writeU64(value.lastSeenNs, buffer, offset + 24);
+		writeU64(value.delivered, buffer, offset + 32);
+		writeU64(value.returned, buffer, offset + 40);
+		metadata.write(value.metadata, buffer, offset + 48);
 	},
 	decode(buffer, offset = 0) {
 		return {
 			spi: buffer.readUInt32LE(offset),
-			si: buffer.readUInt8(offset + 4),
-			ttl: buffer.readUInt8(offset + 5),
-			tenant: buffer.readUInt16LE(offset + 6),
-			firstSeenNs: readU64(buffer, offset + 8),
-			lastSeenNs: readU64(buffer, offset + 16),
-			delivered: readU64(buffer, offset + 24),
-			returned: readU64(buffer, offset + 32),
-			metadata: metadata.decode(buffer, offset + 40),
+			born: buffer.readUInt32LE(offset + 4),
+			si: buffer.readUInt8(offset + 8),
+			ttl: buffer.readUInt8(offset + 9),
+			tenant: buffer.readUInt16LE(offset + 10),
+			firstSeenNs: readU64(buffer, offset + 16),
+			lastSeenNs: readU64(buffer, offset + 24),
+			delivered: readU64(buffer, offset + 32),
+			returned: readU64(buffer, offset + 40),
+			metadata: metadata.decode(buffer, offset + 48),
 		};
 	},
 };
@@ -810,11 +833,12 @@ export const group: Codec<Group> = {
 export const encodeGroup = (value: Group): Buffer => encode(group, value);
 export const decodeGroup = group.decode;
 
-/** struct path, 20 bytes. */
+/** struct path, 24 bytes. */
 export interface Path {
 	readonly reverseSpi: number;
 	readonly firstHop: number;
 	readonly policy: number;
+	readonly born: number;
 	readonly tenant: number;
 	readonly mtu: number;
 	readonly length: number;
@@ -822,26 +846,28 @@ export interface Path {
 }
 
 export const path: Codec<Path> = {
-	size: 20,
+	size: 24,
 	write(value, buffer, offset) {
-		buffer.fill(0, offset, offset + 20);
+		buffer.fill(0, offset, offset + 24);
 		buffer.writeUInt32LE(value.reverseSpi, offset);
 		buffer.writeUInt32LE(value.firstHop, offset + 4);
 		buffer.writeUInt32LE(value.policy, offset + 8);
-		buffer.writeUInt16LE(value.tenant, offset + 12);
-		buffer.writeUInt16LE(value.mtu, offset + 14);
-		buffer.writeUInt8(value.length, offset + 16);
-		buffer.writeUInt8(value.flags, offset + 17);
+		buffer.writeUInt32LE(value.born, offset + 12);
+		buffer.writeUInt16LE(value.tenant, offset + 16);
+		buffer.writeUInt16LE(value.mtu, offset + 18);
+		buffer.writeUInt8(value.length, offset + 20);
+		buffer.writeUInt8(value.flags, offset + 21);
 	},
 	decode(buffer, offset = 0) {
 		return {
 			reverseSpi: buffer.readUInt32LE(offset),
 			firstHop: buffer.readUInt32LE(offset + 4),
 			policy: buffer.readUInt32LE(offset + 8),
-			tenant: buffer.readUInt16LE(offset + 12),
-			mtu: buffer.readUInt16LE(offset + 14),
-			length: buffer.readUInt8(offset + 16),
-			flags: buffer.readUInt8(offset + 17),
+			born: buffer.readUInt32LE(offset + 12),
+			tenant: buffer.readUInt16LE(offset + 16),
+			mtu: buffer.readUInt16LE(offset + 18),
+			length: buffer.readUInt8(offset + 20),
+			flags: buffer.readUInt8(offset + 21),
 		};
 	},
 };
@@ -1236,7 +1262,7 @@ export const MAPS = {
 	drops: {
 		name: "drops",
 		type: "percpu_array",
-		maxEntries: 27,
+		maxEntries: 30,
 		key: u32,
 		value: counter,
 	} satisfies MapDefinition<number, Counter>,

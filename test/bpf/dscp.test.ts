@@ -26,6 +26,7 @@ test("what a rule says of a DSCP is not said of packets without it", () => {
 			spi: 4000,
 			generation: 0,
 			policy: 0,
+			born: 0,
 			ifindex: 0,
 			firstSeenNs: 0,
 			lastSeenNs: 0,
@@ -41,6 +42,6 @@ test("what a rule says of a DSCP is not said of packets without it", () => {
 	const verdictOf = (ip: typeof expedited) =>
 		world.run("access", "ap", f.fromUser(ip, f.syn(7))).verdict;
 	assert.equal(verdictOf(expedited), "drop");
-	assert.equal(verdictOf(f.up4), "pass");
+	assert.equal(verdictOf(f.up4), "redirect");
 	assert.equal(verdictOf(expedited), "drop");
 });

@@ -11,7 +11,7 @@ import {
 } from "../../src/wire/build.js";
 import { expectTooBig } from "./expect.js";
 import * as f from "./frames.js";
-import { access, delivered, dns, exit, port, type Row } from "./row.js";
+import { access, delivered, dns, exit, port, type Row, ttl63 } from "./row.js";
 
 const expedited = ipv4({ src: f.USER, dst: f.SERVER, dscp: 46 });
 const expedited6 = ipv6({ src: f.USER6, dst: f.SERVER6, dscp: 46 });
@@ -84,15 +84,22 @@ export const classifier: readonly Row[] = [
 		drop: "policy",
 	},
 	{
-		title: "a rule that says pass leaves it to the stack",
+		title: "a rule that says pass: unchained where routes lead",
 		...access(f.fromUser(f.up4, f.syn(9))),
-		verdict: "pass",
-		out: f.fromUser(f.up4, f.syn(9)),
+		verdict: "redirect",
+		out: f.toServer(ttl63, f.syn(9)),
 	},
 	{
 		title: "no rule: the tenant's default is forward",
 		...access(f.fromUser(f.up4, f.syn(8080))),
-		verdict: "pass",
+		verdict: "redirect",
+		out: f.toServer(ttl63, f.syn(8080)),
+	},
+	{
+		title: "unchained, where no route leads",
+		...access(f.fromUser(ipv4({ src: f.USER, dst: "198.51.100.1" }), f.syn(9))),
+		verdict: "drop",
+		drop: "exit_no_route",
 	},
 	{
 		title: "no rule: the tenant's default is drop",
@@ -129,8 +136,68 @@ export const classifier: readonly Row[] = [
 	},
 	{
 		title: "neighbour discovery stays on its link",
-		...access(f.fromUser(f.up6, icmpv6({ type: 135 }), Buffer.alloc(16))),
+		...access(
+			f.fromUser(
+				ipv6({ src: f.USER6, dst: "ff02::1:ff00:10", hopLimit: 255 }),
+				icmpv6({ type: 135 }),
+				Buffer.alloc(16),
+			),
+		),
 		verdict: "pass",
+	},
+	{
+		title: "neighbour discovery to somebody behind the node is not routed",
+		...access(f.fromUser(f.up6, icmpv6({ type: 135 }), Buffer.alloc(16))),
+		verdict: "drop",
+		drop: "unowned",
+	},
+	{
+		title: "nor is a link-local address of IPv4",
+		...access(
+			f.fromUser(ipv4({ src: f.USER, dst: "169.254.169.254" }), f.syn(80)),
+		),
+		verdict: "drop",
+		drop: "unowned",
+	},
+	{
+		title: "a spoofed source to the node itself",
+		...access(f.fromUser(ipv4({ src: "9.9.9.9", dst: "10.0.1.1" }), f.syn(80))),
+		verdict: "drop",
+		drop: "spoofed",
+	},
+	{
+		title: "VLAN tags behind each other hide nothing",
+		...access(
+			f.fromUserVlan(
+				0,
+				Buffer.from([0, 0, 0x08, 0x00]),
+				packet(f.up4, f.syn(25)),
+			),
+		),
+		verdict: "drop",
+		drop: "not_ip",
+	},
+	{
+		title: "an ICMP error for somebody else than it quotes",
+		...access(
+			f.fromUser(
+				ipv4({ src: f.USER, dst: "198.51.100.66" }),
+				...f.icmpError(3, 3, ipv4({ src: "10.0.1.1", dst: f.USER }), dns),
+			),
+		),
+		verdict: "drop",
+		drop: "bad_header",
+	},
+	{
+		title: "an ICMP error from an address that is not the tenant's",
+		...access(
+			f.fromUser(
+				ipv4({ src: "9.9.9.9", dst: f.SERVER }),
+				...f.icmpError(3, 3, f.down4, f.answer(80)),
+			),
+		),
+		verdict: "drop",
+		drop: "spoofed",
 	},
 	{
 		title: "ARP is left alone",
@@ -317,7 +384,8 @@ export const classifier: readonly Row[] = [
 	{
 		title: "the same without it is nobody's",
 		...access(f.fromUser(f.up4, f.syn(7))),
-		verdict: "pass",
+		verdict: "redirect",
+		out: f.toServer(ttl63, f.syn(7)),
 	},
 	{
 		title: "a user's reply walks back whatever its DSCP",

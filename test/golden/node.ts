@@ -226,6 +226,7 @@ export const network = [
 	`neigh add 203.0.113.10 lladdr ${NEIGHBOUR.server} dev net nud permanent`,
 	`neigh add 2001:db8:203::10 lladdr ${NEIGHBOUR.server} dev net nud permanent`,
 	"addr add 2001:db8:1::1/64 dev ap nodad",
+	`neigh add 10.0.1.10 lladdr ${NEIGHBOUR.user} dev ap nud permanent`,
 	`neigh add 2001:db8:1::10 lladdr ${NEIGHBOUR.user} dev ap nud permanent`,
 	`neigh add 192.0.2.2 lladdr ${NEIGHBOUR.router} dev up nud permanent`,
 	"route add 192.0.2.4/30 via 192.0.2.2 dev up",

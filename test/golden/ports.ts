@@ -9,6 +9,7 @@ import {
 	delivered,
 	dns,
 	exit,
+	hops63down,
 	passed,
 	port,
 	type Row,
@@ -263,18 +264,28 @@ export const ports: readonly Row[] = [
 	{
 		title: "inbound: an address that two tenants share is nobody's",
 		...exit(f.fromServer(f.down4, f.syn(25))),
-		verdict: "pass",
+		verdict: "drop",
+		drop: "unowned",
 	},
 	{
-		title: "inbound: no rule",
-		...exit(f.fromServer(f.down4, f.syn(5555))),
-		verdict: "pass",
+		title: "inbound: no rule: the tenant's default is forward",
+		...exit(f.fromServer(f.down6, f.syn(5555))),
+		verdict: "redirect",
+		out: f.toUser(hops63down, f.syn(5555)),
+	},
+	{
+		title: "inbound: an answer to what passed unchained",
+		after: [access(f.fromUser(f.up4, f.syn(9)))],
+		...exit(f.fromServer(f.down4, f.answer(9))),
+		verdict: "redirect",
+		out: f.toUser(ttl63down, f.answer(9)),
 	},
 	{
 		title: "inbound: nobody's address",
 		...exit(
 			f.fromServer(ipv4({ src: f.SERVER, dst: "172.20.0.1" }), f.syn(25)),
 		),
-		verdict: "pass",
+		verdict: "drop",
+		drop: "unowned",
 	},
 ];

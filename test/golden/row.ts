@@ -1,5 +1,5 @@
 /** What a golden row is, where its frames arrive, and frames that many share. */
-import { ipv4, udp } from "../../src/wire/build.js";
+import { ipv4, ipv6, udp } from "../../src/wire/build.js";
 import type { ProgramName } from "../bpf/world.js";
 import * as f from "./frames.js";
 
@@ -47,4 +47,9 @@ export const delivered = access(f.fromUser(f.up4, f.syn(80)));
 export const passed = port("p1o", f.fromFunction("p1o", f.up4, f.syn(80)));
 export const ttl63 = ipv4({ src: f.USER, dst: f.SERVER, ttl: 63 });
 export const ttl63down = ipv4({ src: f.SERVER, dst: f.USER, ttl: 63 });
+export const hops63down = ipv6({
+	src: f.SERVER6,
+	dst: f.USER6,
+	hopLimit: 63,
+});
 export const dns = udp({ sport: 40000, dport: 53 });

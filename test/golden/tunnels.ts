@@ -1,9 +1,17 @@
 /** Golden rows of the underlay: NSH in VXLAN-GPE, sent, received and passed on. */
-import { eth, ipv4, packet, raw } from "../../src/wire/build.js";
+import { eth, ipv4, packet, raw, tcp } from "../../src/wire/build.js";
 import { expectNsh, expectTunnel } from "./expect.js";
 import * as f from "./frames.js";
 import { SPI } from "./node.js";
-import { access, dns, port, type Row, underlay } from "./row.js";
+import {
+	access,
+	dns,
+	hops63down,
+	port,
+	type Row,
+	ttl63,
+	underlay,
+} from "./row.js";
 
 const inner = [f.down4, f.answer(443)] as const;
 /** The reverse path of `remote` comes from edge2 at SI 254 and meets the firewall here. */
@@ -112,7 +120,8 @@ export const tunnels: readonly Row[] = [
 	{
 		title: "VXLAN-GPE for another address",
 		...arrives({ dst: "192.0.2.99" }),
-		verdict: "pass",
+		verdict: "drop",
+		drop: "exit_no_route",
 	},
 	{
 		title: "other UDP on the underlay",
@@ -124,6 +133,38 @@ export const tunnels: readonly Row[] = [
 			),
 		),
 		verdict: "pass",
+	},
+	{
+		title: "unchained from the underlay to a user whose rules let it",
+		...underlay(
+			packet(
+				eth({ src: f.MAC.net, dst: f.MAC.up }),
+				f.down6,
+				tcp({ sport: 9, dport: 40000 }),
+			),
+		),
+		verdict: "redirect",
+		out: f.toUser(hops63down, tcp({ sport: 9, dport: 40000 })),
+	},
+	{
+		title: "and whose rules do not",
+		...underlay(
+			packet(
+				eth({ src: f.MAC.net, dst: f.MAC.up }),
+				f.down6,
+				tcp({ sport: 25, dport: 40000 }),
+			),
+		),
+		verdict: "drop",
+		drop: "unowned",
+	},
+	{
+		title: "unchained from the underlay to the outside",
+		...underlay(
+			packet(eth({ src: f.MAC.net, dst: f.MAC.up }), f.up4, f.syn(9)),
+		),
+		verdict: "redirect",
+		out: f.toServer(ttl63, f.syn(9)),
 	},
 	{
 		title: "VXLAN without the P bit",
@@ -230,7 +271,8 @@ export const tunnels: readonly Row[] = [
 	{
 		title: "an outer IP packet of no version",
 		...arrives({ ipVersion: 0 }),
-		verdict: "pass",
+		verdict: "drop",
+		drop: "bad_header",
 	},
 	{
 		title: "UDP's length is not that of the outer IP packet",

@@ -29,6 +29,7 @@ const ABSENT: layout.Path = {
 	reverseSpi: 0,
 	firstHop: 0,
 	policy: 0,
+	born: 0,
 	tenant: 0,
 	mtu: 0,
 	length: 0,
@@ -54,17 +55,18 @@ export function pathValue(
 	path: PathState,
 	firstHop: number,
 	policyId: number,
+	born: number,
 ): layout.Path {
 	return {
 		reverseSpi: path.reverseSpi,
 		firstHop,
 		policy: policyId,
+		born,
 		tenant: path.tenantId,
 		mtu: path.mtu,
 		length: path.length,
 		flags:
 			PathFlags.PRESENT |
-			(path.active ? PathFlags.ACTIVE : 0) |
 			(path.direction === "reverse" ? PathFlags.REVERSE : 0),
 	};
 }
@@ -106,18 +108,23 @@ function link(
 	};
 }
 
+type Placed = Pick<layout.Path, "firstHop" | "length" | "born">;
+
 export class PathTables {
 	readonly #maps: PathMaps;
 	readonly #ranges: Ranges;
-	readonly #placed = new Map<number, { firstHop: number; length: number }>();
+	readonly #placed = new Map<number, Placed>();
+	#lastBorn = 0;
 
 	constructor(maps: PathMaps) {
 		this.#maps = maps;
 		this.#ranges = new Ranges("hops", maps.hops.capacity);
 		for (const [spi, path] of maps.paths.entries()) {
+			/* Flows outlive paths, whose numbers stay where they were. */
+			this.#lastBorn = Math.max(this.#lastBorn, path.born);
 			if (!(path.flags & PathFlags.PRESENT)) continue;
 			this.#ranges.take(path.firstHop, path.length + 1);
-			this.#placed.set(spi, { firstHop: path.firstHop, length: path.length });
+			this.#placed.set(spi, path);
 		}
 	}
 
@@ -160,17 +167,18 @@ export class PathTables {
 			this.#maps.hopCounters.setBatch(
 				hops.map((_, i) => [firstHop + i, { packets: 0, bytes: 0 }]),
 			);
-		const value = pathValue(path, firstHop, policyId);
+		const born = old?.born ?? ++this.#lastBorn;
+		const value = pathValue(path, firstHop, policyId, born);
 		if (textOf(this.#maps.paths.get(path.spi)) !== textOf(value))
 			this.#maps.paths.set(path.spi, value);
-		this.#placed.set(path.spi, { firstHop, length: path.length });
+		this.#placed.set(path.spi, value);
 		if (old && !same) this.#ranges.free(old.firstHop);
 	}
 
 	remove(spi: number): void {
 		const old = this.#placed.get(spi);
 		if (!old) return;
-		this.#maps.paths.set(spi, ABSENT);
+		this.#maps.paths.set(spi, { ...ABSENT, born: old.born });
 		this.#maps.hops.setBatch(
 			Array.from({ length: old.length + 1 }, (_, i) => [
 				old.firstHop + i,

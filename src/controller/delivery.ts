@@ -1,13 +1,13 @@
 /**
- * Brings states to nodes: stores each before it is sent, knows who has it, and
- * which old paths still carry packets. A node that comes back gets its newest.
+ * Brings states to nodes: stores each before it is sent and knows who has it. A
+ * node that comes back gets its newest.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { NodeStatus } from "../plan/protocol.js";
 import type { NodeState } from "../plan/state.js";
 import type { States } from "../plan/transition.js";
 import { Fault } from "./fault.js";
 import type { Fleet } from "./fleet.js";
+import type { Progress } from "./progress.js";
 import type { Store, Write } from "./store/store.js";
 
 export interface Outcome {
@@ -16,18 +16,6 @@ export interface Outcome {
 	readonly refused: readonly { node: string; reason: string }[];
 	/** Connected, but silent until the time was over. */
 	readonly missing: readonly string[];
-}
-
-export interface DeliveryOptions {
-	/** Wait so long for a node that went away in the middle of a change. */
-	readonly reconnectMs: number;
-	/** A path is drained when no packet used it for so long … */
-	readonly drainIdleMs: number;
-	/** … or when it has been draining for so long. */
-	readonly drainMaxMs: number;
-	/** The same two for paths whose flows stay by policy (`onChange: keep`). */
-	readonly keepIdleMs: number;
-	readonly keepMaxMs: number;
 }
 
 export interface Delivery {
@@ -46,14 +34,6 @@ export interface Delivery {
 	): Promise<Outcome>;
 	/** Forgets nodes that are not among these, once they said they are empty. */
 	forget(kept: States): Promise<void>;
-	/**
-	 * Resolves with inactive paths that are drained, undefined when aborted. All
-	 * are waited for but those in `kept`: each of them ends by itself.
-	 */
-	drained(
-		kept: ReadonlySet<number>,
-		signal: AbortSignal,
-	): Promise<ReadonlySet<number> | undefined>;
 	/** Resolves when these nodes are connected, at the latest after reconnectMs. */
 	present(nodes: readonly string[]): Promise<void>;
 	/** Whether the node runs what it should. */
@@ -63,21 +43,18 @@ export interface Delivery {
 	hello(node: string, revision: number): void;
 	acknowledged(node: string, revision: number): void;
 	refused(node: string, revision: number, reason: string): void;
-	status(node: string, status: NodeStatus): void;
 	gone(node: string): void;
-	/** Ends all waiting: `send` throws Fault shutting_down from then on. */
-	close(): void;
 }
 
 const DESIRED = "desired/";
 const REVISION = "revision";
-/** Longest that a timer can wait. */
-const LONGEST_MS = 0x7fff_ffff;
 
+/** @param reconnectMs how long a node is waited for that went away in a change */
 export async function openDelivery(
 	store: Store,
 	fleet: Fleet,
-	options: DeliveryOptions,
+	progress: Progress,
+	reconnectMs: number,
 ): Promise<Delivery> {
 	const desired = new Map<string, NodeState>();
 	for (const { value } of await store.list(DESIRED)) {
@@ -89,48 +66,11 @@ export async function openDelivery(
 	const acknowledged = new Map<string, number>();
 	const refusals = new Map<string, { revision: number; reason: string }>();
 	const leftMs = new Map<string, number>();
-	const statuses = new Map<string, NodeStatus>();
-	const listeners = new Set<() => void>();
-	const closing = new AbortController();
-
-	const progress = () => {
-		for (const listener of [...listeners]) listener();
-	};
-
-	/** Checks now, at every message of an agent, and when a deadline may have passed. */
-	function until(
-		done: () => boolean,
-		timeoutMs: number,
-		signal?: AbortSignal,
-	): Promise<boolean> {
-		return new Promise((resolve) => {
-			const finish = (result: boolean) => {
-				clearTimeout(deadline);
-				clearInterval(poll);
-				listeners.delete(check);
-				signal?.removeEventListener("abort", abort);
-				closing.signal.removeEventListener("abort", abort);
-				resolve(result);
-			};
-			const check = () => {
-				if (done()) finish(true);
-			};
-			const abort = () => finish(false);
-			const deadline = setTimeout(abort, timeoutMs);
-			// Graces of nodes that went away, and of paths, end without a message.
-			const poll = setInterval(check, Math.max(10, options.reconnectMs / 4));
-			listeners.add(check);
-			signal?.addEventListener("abort", abort);
-			closing.signal.addEventListener("abort", abort);
-			if (signal?.aborted || closing.signal.aborted) abort();
-			else check();
-		});
-	}
 
 	function isAwaited(node: string): boolean {
 		if (fleet.isConnected(node)) return true;
 		const left = leftMs.get(node);
-		return left !== undefined && Date.now() - left < options.reconnectMs;
+		return left !== undefined && Date.now() - left < reconnectMs;
 	}
 
 	const hasAcknowledged = (state: NodeState) =>
@@ -139,38 +79,6 @@ export async function openDelivery(
 	function refusalOf(state: NodeState) {
 		const refusal = refusals.get(state.node);
 		return refusal && refusal.revision >= state.revision ? refusal : undefined;
-	}
-
-	function isIdle(node: string, spi: number, idleMs: number): boolean {
-		const status = statuses.get(node);
-		const state = desired.get(node);
-		if (!status || !state || status.revision < state.revision) return false;
-		const path = status.idlePaths.find((idle) => idle.spi === spi);
-		return path !== undefined && path.idleMs >= idleMs;
-	}
-
-	/** Since when each inactive path has been one. */
-	const drainingMs = new Map<number, number>();
-
-	/** Directions of one path drain together: by the lower of their numbers. */
-	function drainingPairs(): Map<number, { node: string; spi: number }[]> {
-		const pairs = new Map<number, { node: string; spi: number }[]>();
-		for (const { node, paths } of desired.values()) {
-			for (const { spi, reverseSpi, active } of paths) {
-				if (active) continue;
-				const first = Math.min(spi, reverseSpi);
-				const places = pairs.get(first) ?? [];
-				pairs.set(first, places);
-				places.push({ node, spi });
-			}
-		}
-		for (const first of drainingMs.keys()) {
-			if (!pairs.has(first)) drainingMs.delete(first);
-		}
-		for (const first of pairs.keys()) {
-			if (!drainingMs.has(first)) drainingMs.set(first, Date.now());
-		}
-		return pairs;
 	}
 
 	/** A node is ahead of us: our store is older than what it runs. */
@@ -233,12 +141,12 @@ export async function openDelivery(
 				hasAcknowledged(state) ||
 				!isAwaited(state.node) ||
 				(failing.has(state.node) && refusalOf(state));
-			await until(
+			await progress.until(
 				() => refused().length > 0 || awaited.every(isDone),
 				timeoutMs,
 			);
 			// Nobody's silence counts then: the change must not go on by itself.
-			if (closing.signal.aborted) {
+			if (progress.isClosed) {
 				throw new Fault("shutting_down", "change: controller stops");
 			}
 			return {
@@ -262,39 +170,10 @@ export async function openDelivery(
 			for (const node of gone) desired.delete(node);
 		},
 
-		async drained(kept, signal) {
-			const pairs = [...drainingPairs()].map(([first, places]) => {
-				const isKept = places.every(({ spi }) => kept.has(spi));
-				const [idleMs, maxMs] = isKept
-					? [options.keepIdleMs, options.keepMaxMs]
-					: [options.drainIdleMs, options.drainMaxMs];
-				const endMs = (drainingMs.get(first) ?? 0) + maxMs;
-				/* A node without its agent may still forward what is to be kept. */
-				const isDrained = () =>
-					Date.now() >= endMs ||
-					places.every(({ node, spi }) =>
-						fleet.isConnected(node) ? isIdle(node, spi, idleMs) : !isKept,
-					);
-				return { places, isKept, isDrained };
-			});
-			const plain = pairs.filter(({ isKept }) => !isKept);
-			const mayGoOn = () =>
-				plain.length > 0 || pairs.length === 0
-					? plain.every(({ isDrained }) => isDrained())
-					: pairs.some(({ isDrained }) => isDrained());
-			await until(mayGoOn, LONGEST_MS, signal);
-			if (signal.aborted || closing.signal.aborted) return undefined;
-			return new Set(
-				pairs
-					.filter(({ isDrained }) => isDrained())
-					.flatMap(({ places }) => places.map(({ spi }) => spi)),
-			);
-		},
-
 		async present(nodes) {
-			await until(
+			await progress.until(
 				() => nodes.every((node) => fleet.isConnected(node)),
-				options.reconnectMs,
+				reconnectMs,
 			);
 		},
 
@@ -303,41 +182,32 @@ export async function openDelivery(
 			return state === undefined || hasAcknowledged(state);
 		},
 
-		onProgress(listener) {
-			listeners.add(listener);
-			return () => listeners.delete(listener);
-		},
+		onProgress: progress.follow,
 
 		hello(node, running) {
 			// What it had acknowledged may be gone with the node: ask again.
 			acknowledged.delete(node);
 			refusals.delete(node);
-			statuses.delete(node);
 			leftMs.delete(node);
 			const state = desired.get(node);
 			if (state && running <= revision) fleet.send(state);
 			else if (running > revision) overtake(state, running);
-			progress();
+			progress.notify();
 		},
 		acknowledged(node, acked) {
 			acknowledged.set(node, Math.max(acknowledged.get(node) ?? 0, acked));
 			const refusal = refusals.get(node);
 			if (refusal && refusal.revision <= acked) refusals.delete(node);
-			progress();
+			progress.notify();
 		},
 		refused(node, refusedRevision, reason) {
 			refusals.set(node, { revision: refusedRevision, reason });
-			progress();
-		},
-		status(node, status) {
-			statuses.set(node, status);
-			progress();
+			progress.notify();
 		},
 		gone(node) {
 			leftMs.set(node, Date.now());
-			progress();
+			progress.notify();
 		},
-		close: () => closing.abort(),
 	};
 }
 

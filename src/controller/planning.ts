@@ -10,14 +10,15 @@ import {
 import type { PathSummary } from "../plan/path.js";
 import type { Planner } from "../plan/plan.js";
 import {
-	remainder as rest,
+	remainder,
 	type States,
-	transition as stages,
 	type Transition,
+	transition,
 } from "../plan/transition.js";
 import { Fault, type Problem } from "./fault.js";
 
-export interface Plan {
+/** Where the nodes are to be brought. */
+export interface Target {
 	readonly states: States;
 	readonly memory: Memory;
 	readonly paths: readonly PathSummary[];
@@ -35,7 +36,7 @@ export function planIntent(
 	memory: Memory,
 	down: ReadonlySet<string>,
 	sent: States,
-): Plan {
+): Target {
 	const made = planner(intent, memory, {
 		excluded: down,
 		draining: drainingOf(sent),
@@ -55,21 +56,21 @@ export function planIntent(
 	return { states, memory: made.memory, paths, warnings };
 }
 
-/** The stages from what nodes have to the plan; throws Fault invariant_violated. */
-export function transition(sent: States, next: States): Transition {
-	const made = stages(sent, next);
+/** The stages from what nodes have to the target; throws Fault invariant_violated. */
+export function checkedTransition(sent: States, next: States): Transition {
+	const made = transition(sent, next);
 	// Chains are not compared here: paths of earlier intents may still drain.
 	refuse(checkTransition(sent, made));
 	return made;
 }
 
-/** The plan, with old paths that are not drained yet; throws as `transition`. */
-export function remainder(
+/** The target, with old paths that are not drained yet; throws as the transition. */
+export function checkedRemainder(
 	sent: States,
 	next: States,
 	drained: ReadonlySet<number>,
 ): States {
-	const left = rest(sent, next, drained);
+	const left = remainder(sent, next, drained);
 	refuse(checkInvariants(left));
 	return left;
 }

@@ -6,12 +6,18 @@ import { createApp } from "../api/app.js";
 import type { AdminFile } from "../api/schemas.js";
 import { openAuthority } from "../controller/ca.js";
 import { believe } from "../controller/claims.js";
-import { type DeliveryOptions, openDelivery } from "../controller/delivery.js";
+import { type Delivery, openDelivery } from "../controller/delivery.js";
+import {
+	createDraining,
+	type Draining,
+	type DrainOptions,
+} from "../controller/draining.js";
 import { openEnrollment } from "../controller/enroll.js";
 import { type EventLog, openEventLog } from "../controller/events.js";
 import { createFleet, type FleetListener } from "../controller/fleet.js";
 import { lead } from "../controller/leader.js";
-import { openReconciler } from "../controller/reconcile.js";
+import { createProgress } from "../controller/progress.js";
+import { openReconciler, type Reconciler } from "../controller/reconcile.js";
 import { sqliteStore } from "../controller/store/sqlite.js";
 import type { Store } from "../controller/store/store.js";
 import { openTokens } from "../controller/tokens.js";
@@ -21,7 +27,13 @@ import {
 	writePrivate,
 } from "../kernel/files.js";
 
-export interface ControllerOptions extends Partial<DeliveryOptions> {
+/** How long what is waited for. */
+interface Waits extends DrainOptions {
+	/** Wait so long for a node that went away in the middle of a change. */
+	readonly reconnectMs: number;
+}
+
+export interface ControllerOptions extends Partial<Waits> {
 	/** Keys, certificates, the store and admin.json; created with mode 0700. */
 	readonly dataDir: string;
 	/** Address to listen on (default 127.0.0.1). */
@@ -41,7 +53,7 @@ export interface Controller {
 }
 
 const RENEW_CHECK_MS = 3_600_000;
-const DEFAULTS: DeliveryOptions = {
+const DEFAULTS: Waits = {
 	reconnectMs: 5000,
 	drainIdleMs: 3000,
 	drainMaxMs: 60_000,
@@ -73,8 +85,10 @@ export async function startController(
 		let listener: FleetListener | undefined;
 		const fleet = createFleet(forward(() => listener));
 		closers.push(() => fleet.close());
-		const delivery = await openDelivery(store, fleet, {
-			reconnectMs: options.reconnectMs ?? DEFAULTS.reconnectMs,
+		const { reconnectMs = DEFAULTS.reconnectMs } = options;
+		const progress = createProgress(Math.max(10, reconnectMs / 4));
+		const delivery = await openDelivery(store, fleet, progress, reconnectMs);
+		const draining = createDraining(delivery.desired, fleet, progress, {
 			drainIdleMs: options.drainIdleMs ?? DEFAULTS.drainIdleMs,
 			drainMaxMs: options.drainMaxMs ?? DEFAULTS.drainMaxMs,
 			keepIdleMs: options.keepIdleMs ?? DEFAULTS.keepIdleMs,
@@ -83,11 +97,16 @@ export async function startController(
 		const reconciler = await openReconciler(
 			store,
 			delivery,
+			draining,
 			log,
 			await enrollment.joined(),
 		);
-		closers.push(() => reconciler.close());
-		listener = listen(log, delivery, reconciler);
+		closers.push(() => {
+			// Whoever waits for a node lets go of it, so that the work ends.
+			progress.close();
+			return reconciler.close();
+		});
+		listener = listen(log, delivery, draining, reconciler);
 
 		const names = [
 			...new Set(["localhost", "127.0.0.1", "::1", ...concrete(host)]),
@@ -154,8 +173,9 @@ function forward(to: () => FleetListener | undefined): FleetListener {
 
 function listen(
 	log: EventLog,
-	delivery: Awaited<ReturnType<typeof openDelivery>>,
-	reconciler: Awaited<ReturnType<typeof openReconciler>>,
+	delivery: Delivery,
+	draining: Draining,
+	reconciler: Reconciler,
 ): FleetListener {
 	return {
 		believe: (node, message) =>
@@ -166,6 +186,7 @@ function listen(
 				message: `node ${node} connected, runs revision ${revision}`,
 				node,
 			});
+			draining.status(node, undefined);
 			delivery.hello(node, revision);
 		},
 		acknowledged: (node, revision) => delivery.acknowledged(node, revision),
@@ -178,7 +199,7 @@ function listen(
 			delivery.refused(node, revision, reason);
 		},
 		status(node, status) {
-			delivery.status(node, status);
+			draining.status(node, status);
 			for (const item of status.instances) {
 				const name = `${item.function}/${item.instance}`;
 				// One that starts is what it was before: down, or new.

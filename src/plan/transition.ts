@@ -29,9 +29,10 @@ export function transition(
 	const revision = Math.max(...[...next.values()].map((one) => one.revision));
 	const names = [...new Set([...old.keys(), ...next.keys()])].sort();
 	const stages = names.map((name) => {
-		const to = next.get(name) ?? emptied(old.get(name), revision);
-		const from = old.get(name) ?? { ...to, ...NOTHING };
-		return { name, ...stagesOf(from, to, drained) };
+		const last = old.get(name);
+		const to = next.get(name) ?? (last && emptied(last, revision));
+		if (!to) throw new Error("transition: node is in neither plan");
+		return { name, ...stagesOf(last ?? emptied(to, revision), to, drained) };
 	});
 	const stage = (which: "make" | "switch" | "break") =>
 		new Map(stages.map((one) => [one.name, one[which]]));
@@ -95,10 +96,8 @@ const NOTHING = {
 	ruleSets: [],
 } as const;
 
-function emptied(old: NodeState | undefined, revision: number): NodeState {
-	if (!old) {
-		throw new Error("transition: node is in neither plan");
-	}
+/** A node that serves nothing. */
+export function emptied(old: NodeState, revision: number): NodeState {
 	return { ...old, ...NOTHING, revision };
 }
 

@@ -1,0 +1,216 @@
+/**
+ * Carries intent to the nodes: plan, then make (new hops beside the old ones),
+ * switch (classifiers point at the new), drain, break (old hops go). What is
+ * wanted is stored before anything is sent, and a roll-out starts from what was
+ * last sent, whatever that is: a controller killed anywhere just goes on.
+ */
+import type { Intent } from "../model/intent.js";
+import { type Memory, NO_MEMORY } from "../plan/allocate.js";
+import { createPlanner } from "../plan/plan.js";
+import { emptied, type States } from "../plan/transition.js";
+import type { Delivery } from "./delivery.js";
+import type { Draining } from "./draining.js";
+import type { EventLog } from "./events.js";
+import type { Fault, Problem } from "./fault.js";
+import { loadIntent } from "./intent-store.js";
+import {
+	checkedRemainder,
+	checkedTransition,
+	keptPaths,
+	planIntent,
+	type Target,
+} from "./planning.js";
+import { retire } from "./retire.js";
+import { refusalOf, Steps, silenceOf } from "./steps.js";
+import type { Store, Write } from "./store/store.js";
+
+/** Writes to the intent and the intent they lead to. */
+export interface Revision {
+	readonly intent: Intent;
+	readonly writes: readonly Write[];
+	/** Event that names the change and who asked for it. */
+	readonly message: string;
+	readonly who: string;
+	readonly tenant?: string;
+}
+
+export interface Applied {
+	readonly revision: number;
+	/** Connected nodes that have not switched in time. */
+	readonly pending: readonly string[];
+	/** What the plan could not serve, and why. */
+	readonly warnings: readonly Problem[];
+}
+
+/** Its methods run one at a time: who calls them sees to that. */
+export interface RollOut {
+	/** What is in force, and the instances its plan does without. */
+	readonly intent: Intent;
+	readonly down: readonly string[];
+	readonly steps: Steps;
+	/** Nodes hold more than the plan in force needs: old hops, or a failed change's. */
+	readonly isUnsettled: boolean;
+	/** Plans without sending; throws as planning in `carryOut` does. */
+	plan(next: Intent, without: Iterable<string>): Target;
+	/**
+	 * Make and switch; commits the intent when all connected nodes have
+	 * switched. Throws Fault unplannable, invariant_violated, node_refused,
+	 * node_unreachable: then the intent is what it was.
+	 */
+	carryOut(
+		wanted: Revision,
+		without: readonly string[],
+		timeoutMs?: number,
+	): Promise<Applied>;
+	/** Carries on with the change that was under way at the last stop; false: none was. */
+	resume(): Promise<boolean>;
+	/** Drains what is old, then takes it away, unless something newer comes. */
+	settle(newer: AbortSignal): Promise<void>;
+}
+
+/** In the store: what the plan in force was made from, beside the intent. */
+interface Planned {
+	readonly memory: Memory;
+	readonly down: readonly string[];
+}
+
+/** In the store while a change is on its way to the nodes. */
+interface Pending extends Planned, Omit<Revision, "intent"> {}
+
+const PENDING = "change";
+const PLANNED = "planned";
+
+export async function openRollOut(
+	store: Store,
+	delivery: Delivery,
+	draining: Draining,
+	log: EventLog,
+): Promise<RollOut> {
+	const planner = createPlanner();
+	const steps = new Steps(delivery);
+	let intent = await loadIntent(store);
+	let inForce: Planned = ((await store.get(PLANNED))?.value as Planned) ?? {
+		memory: NO_MEMORY,
+		down: [],
+	};
+	let isUnsettled = false;
+
+	const plan = (next: Intent, { memory, down }: Planned): Target =>
+		planIntent(planner, next, memory, new Set(down), delivery.desired);
+
+	/** Gives up: nodes get what they had before the phase that failed. */
+	async function abort(
+		cause: Fault,
+		before: States,
+		failed: Target,
+	): Promise<never> {
+		inForce = { ...inForce, memory: retire(inForce.memory, failed.memory) };
+		const event = log.draft({ kind: "abort", message: cause.message });
+		await steps.send("rollback", before, [
+			{ key: PENDING, value: undefined },
+			{ key: PLANNED, value: inForce },
+			event.write,
+		]);
+		event.publish();
+		steps.lastError = cause.message;
+		throw cause;
+	}
+
+	async function rollOut(
+		{ intent: next, writes, ...said }: Revision,
+		from: Planned,
+		timeoutMs?: number,
+	): Promise<Applied> {
+		const target = plan(next, from);
+		const before = new Map(delivery.desired);
+		const stages = checkedTransition(before, target.states);
+		const planned: Planned = { memory: target.memory, down: from.down };
+		const pending: Pending = { ...planned, writes, ...said };
+		const record = { key: PENDING, value: pending };
+		isUnsettled = true;
+		const made = await steps.send("make", stages.make, [record], timeoutMs);
+		const unmade = refusalOf(made) ?? silenceOf(made);
+		if (unmade) return abort(unmade, withNewOnes(before, stages.make), target);
+		const switched = await steps.send("switch", stages.switch, [], timeoutMs);
+		const refused = refusalOf(switched);
+		if (refused) return abort(refused, stages.make, target);
+
+		const event = log.draft({ kind: "change", ...said });
+		await store.transact([
+			...writes,
+			{ key: PENDING, value: undefined },
+			{ key: PLANNED, value: planned },
+			event.write,
+		]);
+		event.publish();
+		steps.succeeded();
+		intent = next;
+		inForce = planned;
+		return {
+			revision: switched.revision,
+			pending: switched.missing,
+			warnings: target.warnings,
+		};
+	}
+
+	return {
+		get intent() {
+			return intent;
+		},
+		get down() {
+			return inForce.down;
+		},
+		steps,
+		get isUnsettled() {
+			return isUnsettled;
+		},
+
+		plan: (next, without) => plan(next, { ...inForce, down: [...without] }),
+
+		carryOut: (wanted, without, timeoutMs) =>
+			rollOut(wanted, { ...inForce, down: without }, timeoutMs),
+
+		async resume() {
+			const pending = (await store.get(PENDING))?.value as Pending | undefined;
+			if (!pending) return false;
+			const { memory, down, ...change } = pending;
+			const next = await loadIntent(store, change.writes);
+			await rollOut({ ...change, intent: next }, { memory, down });
+			return true;
+		},
+
+		async settle(newer) {
+			// Made true again below: a plan that fails must not be tried for ever.
+			isUnsettled = false;
+			const { states } = plan(intent, inForce);
+			const stages = checkedTransition(delivery.desired, states);
+			await steps.send("make", stages.make);
+			await steps.send("switch", stages.switch);
+			steps.phase = "drain";
+			const down = new Set(inForce.down);
+			const kept = keptPaths(delivery.desired, states, down);
+			const drained = await draining.drained(kept, newer);
+			isUnsettled = true;
+			if (!drained) return;
+			const left = checkedRemainder(delivery.desired, states, drained);
+			await steps.send("break", left);
+			isUnsettled = hasDraining(left);
+			if (!isUnsettled) await delivery.forget(states);
+		},
+	};
+}
+
+/** Nodes that were not there before have nothing to go back to but nothing. */
+function withNewOnes(before: States, made: States): States {
+	const states = new Map(before);
+	for (const [node, state] of made) {
+		if (!states.has(node)) states.set(node, emptied(state, state.revision));
+	}
+	return states;
+}
+
+function hasDraining(states: States): boolean {
+	return [...states.values()].some(({ paths }) =>
+		paths.some((path) => !path.active),
+	);
+}

@@ -42,6 +42,23 @@ INLINE bool ip_ttl_decrement(struct __sk_buff *skb, const struct packet *p)
 	return true;
 }
 
+COLD int enter_learned(const struct packet *p, const struct flow_key *back, __u32 spi, __u32 born,
+		       __u32 policy)
+{
+	struct flow f = { .spi = spi, .born = born, .policy = policy };
+	__u32 owner;
+
+	if (!p || !back)
+		return DROP_RESOURCES;
+	/* Nobody leaves with an address that is another tenant's here. */
+	owner = back->scope == SCOPE_SHARED ? owner_of(0, &back->t.dst, &owners) : 0;
+	if (owner && owner != p->tenant)
+		return DROP_EXIT_CONFLICT;
+	f.tenant = p->tenant;
+	f.first_seen_ns = f.last_seen_ns = now_ns();
+	return bpf_map_update_elem(&flows, back, &f, BPF_ANY) ? DROP_RESOURCES : 0;
+}
+
 /*
  * What answers this packet arrives where it leaves, and takes the path `spi`, or
  * passes as long as the rules that let this one pass, `born`. An answer itself
@@ -51,10 +68,9 @@ INLINE bool ip_ttl_decrement(struct __sk_buff *skb, const struct packet *p)
 FRAME int learn(const struct packet *p, __u32 spi, __u32 born, __u32 scope, __u32 is_answer)
 {
 	struct flow_key back = { .scope = scope };
-	struct flow f = { .spi = spi, .born = born };
+	__u32 policy = 0;
 	struct flow *old;
 	struct path *path;
-	__u32 owner;
 
 	if (!p)
 		return DROP_RESOURCES;
@@ -62,28 +78,22 @@ FRAME int learn(const struct packet *p, __u32 spi, __u32 born, __u32 scope, __u3
 		path = find_path(spi);
 		if (!path)
 			return 0;
-		f.born = path->born;
-		f.policy = path->policy;
+		born = path->born;
+		policy = path->policy;
 	}
-	f.tenant = p->tenant;
-	f.first_seen_ns = f.last_seen_ns = now_ns();
 	tuple_reverse(&back.t, &p->key.t);
 	old = bpf_map_lookup_elem(&flows, &back);
-	if (old && old->tenant == f.tenant) {
-		if ((old->spi != spi || old->born != f.born) && !(is_answer && old->generation)) {
+	if (old && old->tenant == p->tenant) {
+		if ((old->spi != spi || old->born != born) && !(is_answer && old->generation)) {
 			old->spi = spi;
-			old->born = f.born;
+			old->born = born;
 			old->generation = 0;
 		}
 		return 0;
 	}
-	if (old && f.first_seen_ns - old->last_seen_ns < LEARNED_IDLE_NS)
+	if (old && now_ns() - old->last_seen_ns < LEARNED_IDLE_NS)
 		return DROP_EXIT_CONFLICT;
-	/* Nobody leaves with an address that is another tenant's here. */
-	owner = scope == SCOPE_SHARED ? owner_of(0, &p->key.t.src, &owners) : 0;
-	if (owner && owner != f.tenant)
-		return DROP_EXIT_CONFLICT;
-	return bpf_map_update_elem(&flows, &back, &f, BPF_ANY) ? DROP_RESOURCES : 0;
+	return enter_learned(p, &back, spi, born, policy);
 }
 
 /* A packet of `path`, or one that the rules of a side let pass. */

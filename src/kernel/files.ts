@@ -7,7 +7,8 @@ import {
 	openSync,
 	readFileSync,
 	renameSync,
-	writeSync,
+	rmSync,
+	writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
 
@@ -21,14 +22,20 @@ export function privateDirectory(path: string): void {
 export function writePrivate(path: string, text: string): void {
 	mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
 	const next = `${path}.${process.pid}.new`;
-	const file = openSync(next, "w", 0o600);
 	try {
-		writeSync(file, text);
-		fsyncSync(file);
-	} finally {
-		closeSync(file);
+		const file = openSync(next, "w", 0o600);
+		try {
+			/* Of a descriptor it writes all, where a single write may stop short. */
+			writeFileSync(file, text);
+			fsyncSync(file);
+		} finally {
+			closeSync(file);
+		}
+		renameSync(next, path);
+	} catch (error) {
+		rmSync(next, { force: true });
+		throw error;
 	}
-	renameSync(next, path);
 	const directory = openSync(dirname(path), "r");
 	fsyncSync(directory);
 	closeSync(directory);

@@ -67,12 +67,12 @@ export function probe(): DoctorCheck[] {
 		),
 		optional(
 			"nsh",
-			"not needed: the data plane reads and writes NSH itself",
+			"not used: the data plane reads and writes NSH itself",
 			kernelNsh,
 		),
 		optional(
 			"openvswitch",
-			"Open vSwitch runs in user space (datapath_type=netdev)",
+			"not used; the project's own tests run Open vSwitch in user space",
 			ovsDatapath,
 		),
 	];
@@ -248,22 +248,18 @@ function links(): DoctorCheck[] {
 		),
 		optional(
 			"gre",
-			"GRE on-ramps are refused on this node",
+			"not used by this version",
 			works("ip link add d0 type gre local 192.0.2.1 remote 192.0.2.2"),
 		),
 		optional(
 			"wireguard",
-			"WireGuard on-ramps are refused on this node",
+			"not used by this version",
 			works("ip link add d0 type wireguard"),
 		),
-		optional(
-			"esp",
-			"the ESP engine in user space is used instead of XFRM",
-			works(esp),
-		),
+		optional("esp", "not used by this version", works(esp)),
 		optional(
 			"netem",
-			"only the lab wants it: links have no delay or loss",
+			"not used on nodes; links of the project's own lab have no delay or loss",
 			works(VETH, "tc qdisc add dev d0 root netem delay 1ms"),
 		),
 	];

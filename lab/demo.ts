@@ -11,6 +11,7 @@ import type {
 } from "../src/api/schemas.js";
 import { layerOf } from "../src/wire/decode.js";
 import { describe } from "../src/wire/describe.js";
+import { demoArguments } from "./demo/arguments.js";
 import { changeUnderLoad, EXAMPLE, showFirewall } from "./demo/changes.js";
 import { driveFlows, showFlows, startServers } from "./demo/flows.js";
 import { Report } from "./demo/report.js";
@@ -25,6 +26,10 @@ const NODES = ["edge1", "edge2"];
 async function demo(report: Report, keep: boolean): Promise<void> {
 	report.stage("A network of namespaces");
 	const lab = await buildLab(mobileEdge());
+	// After the lab's own listener, which cleans up.
+	process.on("exit", (status) => {
+		if (status > 128) console.error("\ninterrupted: cleaned up");
+	});
 	try {
 		report.say(
 			"user ─ ap ─ edge1 ═ router ═ edge2 ─ server\n              └─ controller ─┘",
@@ -183,21 +188,26 @@ function explain(report: Report, lab: Lab, installation: Installation): void {
 	);
 }
 
-async function main(args: readonly string[]): Promise<number> {
-	const [option, run] = args;
-	if (option === "--end" && run !== undefined) {
+function end(run: string): number {
+	try {
 		destroyRun(run);
-		console.log(`run ${run} is gone`);
-		return 0;
+	} catch (error) {
+		console.error((error as Error).message);
+		return 1;
 	}
-	if (option !== undefined && option !== "--keep") {
-		console.error(
-			`demo: unknown option ${option} (usage: npm run demo -- [--keep | --end RUN])`,
-		);
+	console.log(`run ${run} is gone`);
+	return 0;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+	const wanted = demoArguments(args);
+	if (wanted.kind === "wrong") {
+		console.error(wanted.message);
 		return 2;
 	}
+	if (wanted.kind === "end") return end(wanted.run);
 	const report = new Report();
-	await demo(report, option === "--keep");
+	await demo(report, wanted.keep);
 	if (report.failures.length === 0) {
 		console.log("\nEverything held.");
 		return 0;

@@ -54,6 +54,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 		throw new Error(
 			"agent: needs either a controller or a state file (give --controller URL or --state FILE)",
 		);
+	/* Read first: a node that runs for nothing would never end. */
+	const state = stateFile === undefined ? undefined : readState(stateFile);
 	const identity =
 		controller === undefined
 			? undefined
@@ -67,7 +69,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 		},
 		onHealth: () => session?.tellStatus(),
 	});
-	if (stateFile !== undefined) await applyFile(node, stateFile);
+	if (state) await applyState(node, state);
 	if (controller !== undefined && identity)
 		session = new Session({
 			url: controller,
@@ -100,15 +102,19 @@ export function purgeAgent(
 	return purge(options);
 }
 
-async function applyFile(node: Node, file: string): Promise<void> {
-	let state: NodeState;
+function readState(file: string): NodeState {
 	try {
-		state = JSON.parse(readFileSync(file, "utf8")) as NodeState;
+		return JSON.parse(readFileSync(file, "utf8")) as NodeState;
 	} catch (error) {
+		const { code, message } = error as NodeJS.ErrnoException;
+		const cause = code === "ENOENT" ? "no such file" : (code ?? message);
 		throw new Error(
-			`state ${file}: ${error instanceof Error ? error.message : String(error)} (a NodeState as JSON is needed)`,
+			`state ${file}: ${cause} (--state names a node's desired state as JSON)`,
 		);
 	}
+}
+
+async function applyState(node: Node, state: NodeState): Promise<void> {
 	try {
 		await node.apply(state);
 	} catch (error) {

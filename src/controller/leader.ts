@@ -23,7 +23,7 @@ export async function lead(
 	}
 	if (!(await store.lease(LEASE, owner, TTL_MS))) {
 		throw new Error(
-			`controller: ${previous} leads already on this store (stop it, or give this one a data directory of its own)`,
+			`controller: another one uses this data directory already${describe(previous)} (stop it, or give this one another: --data-dir)`,
 		);
 	}
 	const timer = setInterval(() => {
@@ -39,6 +39,14 @@ export async function lead(
 		clearInterval(timer);
 		await store.release(LEASE, owner);
 	};
+}
+
+function describe(owner: string | undefined): string {
+	const [, host, pid] = /^(.*) pid (\d+) since /.exec(owner ?? "") ?? [];
+	if (host === undefined) return "";
+	return host === hostname()
+		? `: process ${pid}`
+		: `: process ${pid} on ${host}`;
 }
 
 /** Host, pid and the process's start, since pids come again. */

@@ -5,6 +5,7 @@ import {
 	type FlowKey,
 	SpecialSpi,
 } from "../kernel/layout.gen.js";
+import { addressHex, contains, prefixRange } from "../plan/prefix.js";
 import type {
 	Counter,
 	FlowFilter,
@@ -87,13 +88,28 @@ export function flowRecords(
 
 export function flowTest(filter: FlowFilter): (record: FlowRecord) => boolean {
 	const { limit: _, src, dst, ...plain } = filter;
-	const wanted = Object.entries({
-		...plain,
-		...(src !== undefined && { src: canonicalAddress(src) }),
-		...(dst !== undefined && { dst: canonicalAddress(dst) }),
-	}).filter(([, value]) => value !== undefined);
+	const wanted = Object.entries(plain).filter(
+		([, value]) => value !== undefined,
+	);
+	const from = addressTest(src);
+	const to = addressTest(dst);
 	return (record) =>
-		wanted.every(([name, value]) => record[name as keyof FlowRecord] === value);
+		wanted.every(
+			([name, value]) => record[name as keyof FlowRecord] === value,
+		) &&
+		from(record.src) &&
+		to(record.dst);
+}
+
+/** Whether an address is the wanted one, or in the wanted prefix. */
+function addressTest(wanted: string | undefined): (address: string) => boolean {
+	if (wanted === undefined) return () => true;
+	if (wanted.includes("/")) {
+		const range = prefixRange(wanted);
+		return (address) => contains([range], addressHex(address));
+	}
+	const canonical = canonicalAddress(wanted);
+	return (address) => address === canonical;
 }
 
 function flowRecord(

@@ -2,6 +2,7 @@
 import { Fault } from "../controller/fault.js";
 import type { Fleet } from "../controller/fleet.js";
 import type { FlowFilter, NodeCounters } from "../plan/protocol.js";
+import type { Missing } from "./schemas/parts.js";
 import type { FlowView } from "./schemas.js";
 
 export interface AskedCounters {
@@ -31,26 +32,52 @@ export async function askCounters(
 	return { answers, failures };
 }
 
-/** Flows of all nodes, the busiest first. Nodes that fail are left out. */
+export interface AskedFlows {
+	/** The busiest first. */
+	readonly flows: readonly FlowView[];
+	readonly failures: ReadonlyMap<string, string>;
+}
+
+/** Flows of all nodes; `live` are the paths there are: others' flows are old. */
 export async function askFlows(
 	fleet: Fleet,
 	filter: FlowFilter,
-): Promise<FlowView[]> {
+	live: ReadonlySet<number>,
+): Promise<AskedFlows> {
+	const failures = new Map<string, string>();
 	const answers = await Promise.all(
 		fleet.connected().map(async (node) => {
 			try {
 				const flows = await fleet.request(node, { what: "flows", filter });
-				return flows.map((flow): FlowView => ({ node, ...flow }));
+				return flows.map((flow): FlowView => {
+					const isOld = flow.spi !== undefined && !live.has(flow.spi);
+					return { node, ...flow, ...(isOld && { old: true }) };
+				});
 			} catch (error) {
-				if (error instanceof Fault) return [];
-				throw error;
+				if (!(error instanceof Fault)) throw error;
+				failures.set(node, reasonOf(error));
+				return [];
 			}
 		}),
 	);
-	return answers
+	const flows = answers
 		.flat()
 		.sort((a, b) => b.packets - a.packets)
 		.slice(0, filter.limit);
+	return { flows, failures };
+}
+
+/** Declared nodes that an answer lacks, with the reason. */
+export function missingNodes(
+	declared: Iterable<string>,
+	fleet: Fleet,
+	failures: ReadonlyMap<string, string>,
+): Missing[] {
+	const missing = [...failures].map(([node, reason]) => ({ node, reason }));
+	for (const node of declared)
+		if (!fleet.isConnected(node))
+			missing.push({ node, reason: `node ${node}: not connected` });
+	return missing.sort((a, b) => (a.node < b.node ? -1 : 1));
 }
 
 function reasonOf(error: unknown): string {

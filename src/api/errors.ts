@@ -87,7 +87,7 @@ export const errors = {
 	certificate_required: {
 		status: 401,
 		meaning: "The route is for agents and needs a node's client certificate.",
-		hint: "Join the node first: `chainmail agent --join TOKEN`.",
+		hint: "Join the node first: `chainmail agent --join-token-file FILE`.",
 	},
 	certificate_request_invalid: {
 		status: 400,

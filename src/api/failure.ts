@@ -6,6 +6,7 @@ import type {
 } from "fastify";
 
 import { Fault, type FaultCode, type Problem } from "../controller/fault.js";
+import { Name } from "../model/intent.js";
 import { errors } from "./errors.js";
 import type { ErrorBody } from "./schemas.js";
 
@@ -60,15 +61,20 @@ export function failure(
 	};
 }
 
+/** The only pattern that needs words. */
+const NAME = Name as typeof Name & { pattern: string; description: string };
+
 /** TypeBox tells an unknown key twice: at its object, and as "schema is false". */
 function problemsOf(items: readonly FastifySchemaValidationError[]): Problem[] {
 	return items
 		.filter((item) => item.keyword !== "additionalProperties")
-		.map(({ keyword, instancePath, message }) => ({
+		.map(({ keyword, instancePath, message, params }) => ({
 			message:
 				keyword === "boolean"
 					? `unknown key \`${instancePath.split("/").at(-1)}\``
-					: (message ?? keyword),
+					: params.pattern === NAME.pattern
+						? `must be ${NAME.description}`
+						: (message ?? keyword),
 			pointer: instancePath,
 		}));
 }

@@ -1,6 +1,12 @@
 /** The way a packet would go, by the newest states; and where to find its flow. */
 import { Fault } from "../controller/fault.js";
-import { parseAddress } from "../model/address.js";
+import { parseAddress, parsePrefix } from "../model/address.js";
+import {
+	ICMP,
+	ICMPV6,
+	PORT_PROTOCOLS,
+	protocolName,
+} from "../model/language/index.js";
 import type { Packet } from "../model/packet.js";
 import { addressHex, contains, prefixRange } from "../plan/prefix.js";
 import type { FlowFilter } from "../plan/protocol.js";
@@ -49,6 +55,23 @@ export function flowFiltersOf(
 	];
 }
 
+/** Nodes would find nothing for what is no address: throws Fault invalid_request. */
+export function checkFlowFilter({
+	src,
+	dst,
+}: Pick<FlowFilter, "src" | "dst">): void {
+	for (const [field, text] of Object.entries({ src, dst })) {
+		if (text === undefined) continue;
+		const known = text.includes("/") ? parsePrefix(text) : parseAddress(text);
+		if (!known) {
+			const cause = `\`${text}\` is no address or prefix`;
+			throw new Fault("invalid_request", `flows: ${field} ${cause}`, [
+				{ message: cause, pointer: `/${field}` },
+			]);
+		}
+	}
+}
+
 function protocolOf({ proto }: TraceRequest): number {
 	return typeof proto === "number" ? proto : PROTOCOLS[proto];
 }
@@ -65,6 +88,7 @@ function packetOf(wanted: TraceRequest): Packet {
 	}
 	const { tenant, src, dst, sport = 0, dport = 0, dscp = 0 } = wanted;
 	const proto = protocolOf(wanted);
+	checkFields(wanted, proto, of);
 	const icmpType = wanted.icmpType ?? ECHO_REQUEST[proto] ?? 0;
 	return {
 		tenant,
@@ -77,6 +101,22 @@ function packetOf(wanted: TraceRequest): Packet {
 		dscp,
 		icmpType,
 	};
+}
+
+/** Fields that no such packet has would be asked about in vain. */
+function checkFields(wanted: TraceRequest, proto: number, family: 4 | 6): void {
+	const name = protocolName(proto);
+	for (const field of ["sport", "dport"] as const)
+		if (wanted[field] !== undefined && !PORT_PROTOCOLS.includes(proto))
+			throw invalid(field, `does not go with ${name}: it has no ports`);
+	const isIcmp = proto === ICMP || proto === ICMPV6;
+	if (wanted.icmpType !== undefined && !isIcmp)
+		throw invalid("icmpType", `does not go with ${name}`);
+	if (isIcmp && (proto === ICMP) !== (family === 4))
+		throw invalid(
+			"proto",
+			`${name} does not go with IPv${family}: that has ${family === 4 ? "icmp" : "icmpv6"}`,
+		);
 }
 
 function invalid(field: string, cause: string): Fault {
@@ -134,10 +174,13 @@ function outcomeOf(
 
 function viewOf(step: TraceStep): TraceStepView {
 	const { node, kind, why } = step;
+	/* Only the packet itself can show what a function does with it. */
+	const decided =
+		kind === "port" ? `${why}; goes on if ${step.function} lets it pass` : why;
 	return {
 		node,
 		stage: kind,
-		detail: why,
+		detail: decided,
 		...("spi" in step && typeof step.spi === "number" && { spi: step.spi }),
 		...("si" in step && { si: step.si }),
 		...("function" in step && {

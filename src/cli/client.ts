@@ -13,11 +13,30 @@ export type Query = Readonly<Record<string, string | number | undefined>>;
 export class Refusal extends CliFailure {
 	readonly body: ErrorBody["error"];
 
-	constructor(operation: string, status: number, body: ErrorBody["error"]) {
-		const hint = body.hint === "" ? "" : ` (${body.hint})`;
-		super(`${operation}: ${body.message}${hint}`, exitCodeOf(status));
+	constructor(status: number, body: ErrorBody["error"]) {
+		super(textOf(body), exitCodeOf(status));
 		this.body = body;
 	}
+}
+
+/**
+ * The API's error in words of the command line: one hint, no verb of HTTP. The
+ * message has one in brackets as a rule; else the code's, where it fits here.
+ */
+function textOf({ code, message, hint, problems }: ErrorBody["error"]): string {
+	const [, plain = message] =
+		/^(?:GET|POST|DELETE) \S+: (.*)$/s.exec(message) ?? [];
+	if (code === "invalid_request" && problems.length > 0)
+		return problems
+			.map(({ pointer = "", message: cause }) => {
+				const field = pointer.slice(1).replaceAll("/", ".");
+				return field === "" ? cause : `${field}: ${cause}`;
+			})
+			.join("\n");
+	const isForHttp = /GET \/|Authorization|PEM/.test(hint);
+	return plain.endsWith(")") || isForHttp || hint === ""
+		? plain
+		: `${plain} (${hint.replace(/\.$/, "")})`;
 }
 
 export class Client {
@@ -123,7 +142,7 @@ async function refusal(
 	const text = await response.body.text();
 	try {
 		const { error } = JSON.parse(text) as ErrorBody;
-		return new Refusal(operation, response.statusCode, error);
+		return new Refusal(response.statusCode, error);
 	} catch {
 		return new CliFailure(
 			`${operation}: answer ${response.statusCode} is not the API's (is another server at this address?)`,

@@ -187,8 +187,9 @@ export const flows: readonly Column<FlowView>[] = [
 	{ title: "POLICY", value: (row) => row.policy },
 	{
 		title: "PATH",
-		value: (row) => row.spi ?? row.action,
+		value: (row) => (row.old ? `${row.spi} (old)` : (row.spi ?? row.action)),
 		align: "right",
+		colour: (row) => (row.old ? "dim" : undefined),
 	},
 	{ title: "PACKETS", value: (row) => row.packets, align: "right" },
 	{ title: "BYTES", value: (row) => bytes(row.bytes), align: "right" },

@@ -25,14 +25,14 @@ export function registerDoctor(program: Command, services: Services): void {
 		.command("doctor")
 		.summary("check what this machine, or a node, can do")
 		.description(
-			"Tries what the data plane needs and tells what is used where something is absent. Without --node it examines this machine and needs no controller. Exit status 1 when something required fails.",
+			"Tries what the data plane needs and tells what is used where something is absent. Without --node it examines this machine and needs no controller; with it, it shows what the node's agent found when it connected. Exit status 1 when something required fails.",
 		)
 		.option("--node <name>", "ask the controller about this node instead")
 		.action(async (options: { node?: string }, command: Command) => {
 			const checks =
 				options.node === undefined
 					? await localChecks()
-					: await nodeChecks(command, options.node);
+					: await nodeChecks(services, command, options.node);
 			await show(services.terminal, formatOf(command), checks, () =>
 				table(columns, checks, look(services.terminal)),
 			);
@@ -55,6 +55,7 @@ async function localChecks(): Promise<readonly DoctorCheck[]> {
 }
 
 function nodeChecks(
+	services: Services,
 	command: Command,
 	name: string,
 ): Promise<readonly DoctorCheck[]> {
@@ -62,7 +63,16 @@ function nodeChecks(
 		const node = await client.get<NodeView>(
 			`/v1/nodes/${encodeURIComponent(name)}`,
 		);
-		if (node.status.checks !== undefined) return node.status.checks;
+		const { checks, checkedMs, connected } = node.status;
+		if (checks !== undefined) {
+			const when = new Date(checkedMs ?? 0).toISOString().slice(0, 19);
+			services.terminal.err(
+				connected
+					? `checks of ${name} when its agent connected, ${when}`
+					: `warning: node ${name} is not connected; its checks are from ${when}`,
+			);
+			return checks;
+		}
 		throw new CliFailure(
 			`doctor: node ${name} has never connected (start \`chainmail agent\` there)`,
 		);

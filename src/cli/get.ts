@@ -1,17 +1,19 @@
 /** chainmail get: lists of everything, once or again and again. */
 import { type Command, Option } from "commander";
+import type { Missing } from "../api/schemas/parts.js";
 import type {
-	CountersView,
+	CountersList,
 	EventView,
-	FlowView,
+	FlowList,
 	FunctionView,
 	NodeView,
 	PolicyView,
 	TenantView,
 } from "../api/schemas.js";
 import type { Client, Query } from "./client.js";
+import { CliFailure, ExitCode } from "./failure.js";
 import { absent, listable, type Noun, nounOf } from "./kinds.js";
-import { integer, milliseconds, port } from "./numbers.js";
+import { integer, milliseconds, port, protocolNumber } from "./numbers.js";
 import { show } from "./output.js";
 import { formatOf, look, type Services, withClient } from "./session.js";
 import { type Column, table } from "./table.js";
@@ -49,8 +51,8 @@ export function registerGet(program: Command, services: Services): void {
 				.default(1000, "1s"),
 		)
 		.option("--tenant <name>", "flows, policies, paths of this tenant")
-		.option("--src <address>", "flows from this address")
-		.option("--dst <address>", "flows to this address")
+		.option("--src <address>", "flows from this address, or prefix")
+		.option("--dst <address>", "flows to this address, or prefix")
 		.addOption(
 			new Option(
 				"--proto <protocol>",
@@ -83,25 +85,58 @@ Examples:
 				command: Command,
 			) => {
 				const noun = nounOf(word, listable);
-				await withClient(command, (client) =>
-					options.watch === true
-						? watch(services, command, client, noun, name, options)
-						: once(services, command, client, noun, name, options),
-				);
+				checkFilters(noun, name, options, command);
+				await withClient(command, async (client) => {
+					await checkTenant(client, options);
+					const show = options.watch === true ? watch : once;
+					await show(services, command, client, noun, name, options);
+				});
 			},
 		);
 }
 
-/** Numbers of the protocols that have a name in policies. */
-export function protocolNumber(text: string): number {
-	const names: Readonly<Record<string, number>> = {
-		tcp: 6,
-		udp: 17,
-		icmp: 1,
-		icmpv6: 58,
-		sctp: 132,
+/** Which options pick from which lists; others would be silently without effect. */
+const FILTERS: Readonly<Record<string, readonly Noun[]>> = {
+	tenant: ["policies", "paths", "flows"],
+	src: ["flows"],
+	dst: ["flows"],
+	proto: ["flows"],
+	sport: ["flows"],
+	dport: ["flows"],
+	limit: ["flows", "events"],
+	after: ["events"],
+	all: ["counters"],
+};
+
+function checkFilters(
+	noun: Noun,
+	name: string | undefined,
+	options: Options,
+	command: Command,
+): void {
+	const refuse = (cause: string) => {
+		throw new CliFailure(`get ${noun}: ${cause}`, ExitCode.usage);
 	};
-	return names[text.toLowerCase()] ?? integer(0, 255)(text);
+	for (const [option, nouns] of Object.entries(FILTERS))
+		if (option in options && !nouns.includes(noun))
+			refuse(`--${option} does not apply (it goes with ${nouns.join(", ")})`);
+	if (name !== undefined && (noun === "flows" || noun === "events"))
+		refuse(
+			`they have no names, so \`${name.slice(0, 60)}\` picks none (${noun === "flows" ? "use --tenant, --src, --dst, --proto, --sport, --dport" : "use --after, --limit"})`,
+		);
+	if (
+		options.watch !== true &&
+		command.getOptionValueSource("interval") !== "default"
+	)
+		refuse("--interval goes with --watch only");
+}
+
+/** An unknown tenant has nothing of anything: more likely a slip of the pen. */
+async function checkTenant(client: Client, { tenant }: Options): Promise<void> {
+	if (tenant === undefined) return;
+	const { items } = await client.get<{ items: TenantView[] }>("/v1/tenants");
+	const known = items.map(({ name }) => name);
+	if (!known.includes(tenant)) throw absent("tenants", tenant, known);
 }
 
 async function once(
@@ -112,8 +147,15 @@ async function once(
 	name: string | undefined,
 	options: Options,
 ): Promise<void> {
-	const { value, text } = await list(services, client, noun, name, options);
+	const { value, text, warnings } = await list(
+		services,
+		client,
+		noun,
+		name,
+		options,
+	);
 	await show(services.terminal, formatOf(command), value, () => text);
+	for (const warning of warnings) services.terminal.err(warning);
 }
 
 async function watch(
@@ -128,11 +170,13 @@ async function watch(
 	const { terminal } = services;
 	let last = "";
 	for await (const lists of changes(client, noun, options.interval)) {
-		const { value, text } = await list(services, lists, noun, name, options);
-		const now = JSON.stringify(value);
+		const listed = await list(services, lists, noun, name, options);
+		const { value, text, warnings } = listed;
+		const now = JSON.stringify([value, warnings]);
 		if (now === last) continue;
 		if (terminal.isTty) terminal.out(`${ERASE_SCREEN}${text}`);
 		else await show(terminal, formatOf(command), value, () => `${text}\n`);
+		for (const warning of warnings) terminal.err(warning);
 		last = now;
 	}
 }
@@ -183,6 +227,8 @@ type Lists = Pick<Client, "get">;
 interface Listed {
 	readonly value: unknown;
 	readonly text: string;
+	/** What the list lacks. */
+	readonly warnings: readonly string[];
 }
 
 async function list(
@@ -199,12 +245,16 @@ async function list(
 		value: readonly T[],
 		of: readonly Column<Row>[],
 		rows: readonly Row[],
+		missing: readonly Missing[] = [],
 	): Listed => ({
 		value: name === undefined ? value : (value[0] ?? null),
 		text:
 			rows.length === 0
 				? `no ${noun}${name === undefined ? "" : ` ${name}`}`
 				: table(of, rows, look(services.terminal)),
+		warnings: missing.map(
+			({ reason }) => `warning: ${reason}: its ${noun} are not shown`,
+		),
 	});
 	const known = <T extends { name: string }>(all: readonly T[]) =>
 		only(all, noun, name, (item) => item.name);
@@ -242,19 +292,22 @@ async function list(
 		case "flows": {
 			const { tenant, src, dst, proto, sport, dport, limit } = options;
 			const query = { tenant, src, dst, proto, sport, dport, limit };
-			const found = await items<FlowView>(query);
-			return listed(found, columns.flows, found);
+			const list = await client.get<FlowList>("/v1/flows", query);
+			return listed(list.items, columns.flows, list.items, list.missing);
 		}
 		case "counters": {
-			const all = await items<CountersView>();
-			const found = only(all, noun, name, ({ node }) => node);
-			for (const { node, error } of found)
-				if (error !== undefined)
-					services.terminal.err(`counters of ${node}: ${error}`);
+			const list = await client.get<CountersList>("/v1/counters");
+			const missing = list.missing.filter(
+				({ node }) => (name ?? node) === node,
+			);
+			const found =
+				missing.length > 0 && name !== undefined
+					? []
+					: only(list.items, noun, name, ({ node }) => node);
 			const rows = columns
 				.counterRows(found)
 				.filter(({ packets }) => options.all === true || packets > 0);
-			return listed(found, columns.counters, rows);
+			return listed(found, columns.counters, rows, missing);
 		}
 		case "events": {
 			const { after, limit } = options;

@@ -1,5 +1,7 @@
 /** Readers of option values: each says what it expected. */
 import { InvalidArgumentError } from "commander";
+import { DSCP, ICMP_TYPES, PROTOCOLS } from "../model/language/names.js";
+import { CliFailure, ExitCode } from "./failure.js";
 
 /** An integer within bounds, both included. */
 export function integer(min: number, max: number) {
@@ -14,6 +16,38 @@ export function integer(min: number, max: number) {
 }
 
 export const port = integer(0, 65_535);
+
+/** A name of a table in policies' language, or a number. */
+function named(names: ReadonlyMap<string, number>, max: number) {
+	return (text: string): number => {
+		const found = names.get(text.toLowerCase());
+		if (found !== undefined) return found;
+		if (/^\d/.test(text)) return integer(0, max)(text);
+		const known = [...names.keys()].join(", ");
+		throw new InvalidArgumentError(`Expected a number or one of ${known}.`);
+	};
+}
+
+export const protocolNumber = named(PROTOCOLS, 255);
+export const dscp = named(DSCP, 63);
+
+/** A name is one number with IPv4 and another with IPv6. */
+export function icmpType(text: string): (isIpv6: boolean) => number {
+	const type = ICMP_TYPES.get(text.toLowerCase());
+	if (type === undefined) {
+		const names = new Map([...ICMP_TYPES.keys()].map((name) => [name, 0]));
+		const number = named(names, 255)(text);
+		return () => number;
+	}
+	return (isIpv6) => {
+		const number = isIpv6 ? type.v6 : type.v4;
+		if (number !== undefined) return number;
+		throw new CliFailure(
+			`trace: --icmp-type ${text}: ${isIpv6 ? "ICMPv6" : "ICMP"} has no such type (choose another, or addresses of the other family)`,
+			ExitCode.usage,
+		);
+	};
+}
 
 /** `90s`, `10m`, `24h`, `7d` or `500ms`, in milliseconds. */
 export function milliseconds(text: string): number {

@@ -99,19 +99,41 @@ export async function run(
 	}
 }
 
+/** The command that the words name, as far as they do. */
+function commandOf(
+	argv: readonly string[],
+	program: Command,
+): { name: string; command: Command } {
+	let command = program;
+	let name = "chainmail";
+	for (const word of argv) {
+		const child = command.commands.find((one) => one.name() === word);
+		if (child === undefined) break;
+		command = child;
+		name = `${name} ${word}`;
+	}
+	return { name, command };
+}
+
 /** "operation: cause (likely fix)". */
 function usageText(
 	argv: readonly string[],
 	program: Command,
 	error: CommanderError,
 ): string {
-	const verb = program.commands.find((child) => child.name() === argv[0]);
-	const name = verb === undefined ? "chainmail" : `chainmail ${verb.name()}`;
+	const { name, command } = commandOf(argv, program);
 	const [cause = "", ...rest] = error.message
 		.replace(/^error: /, "")
 		.replace(/\.$/, "")
 		.split("\n");
-	const suggestion = rest.join(" ").replace(/^\((.*)\)$/, "$1");
+	const wanted = command.options.find(({ flags }) =>
+		cause.includes(`'${flags}'`),
+	);
+	const choices =
+		error.code === "commander.missingMandatoryOptionValue" && wanted?.argChoices
+			? `one of ${wanted.argChoices.join(", ")};`
+			: "";
+	const suggestion = rest.join(" ").replace(/^\((.*)\)$/, "$1") || choices;
 	if (error.code === "commander.help")
 		return `${name}: a command is missing (see: ${name} --help)`;
 	return `${name}: ${cause} (${suggestion === "" ? "" : `${suggestion} `}see: ${name} --help)`;

@@ -1,17 +1,11 @@
 /** chainmail trace: the way a packet would go, hop by hop, and why. */
 import { type Command, Option } from "commander";
-import type {
-	FlowView,
-	TraceRequest,
-	TraceResponse,
-	TraceStep,
-} from "../api/schemas.js";
+import type { TraceRequest, TraceResponse, TraceStep } from "../api/schemas.js";
 import type { Client } from "./client.js";
-import { protocolNumber } from "./get.js";
-import { integer, port } from "./numbers.js";
+import { CliFailure, ExitCode } from "./failure.js";
+import { dscp, icmpType, integer, port, protocolNumber } from "./numbers.js";
 import { show } from "./output.js";
-import { formatOf, look, type Services, withClient } from "./session.js";
-import { table } from "./table.js";
+import { formatOf, type Services, withClient } from "./session.js";
 import { printable } from "./terminal.js";
 
 interface Options {
@@ -22,20 +16,18 @@ interface Options {
 	readonly sport?: number;
 	readonly dport?: number;
 	readonly dscp?: number;
-	readonly icmpType?: number;
+	readonly icmpType?: (isIpv6: boolean) => number;
 	readonly node?: string;
 	readonly live?: boolean;
 	readonly count?: number;
 }
-
-const LIVE_MS = 1000;
 
 export function registerTrace(program: Command, services: Services): void {
 	program
 		.command("trace")
 		.summary("show the way a packet would go, and why")
 		.description(
-			"Asks the planner which way a packet would go: policy, path, every hop. Sends nothing. With --live it follows a real flow by its counters.",
+			"Asks the planner which way a packet would go: policy, path, every hop. Sends nothing, so what a function would do with it is not known. With --live it follows a real flow: its own counters, and those of the hops of its path.",
 		)
 		.requiredOption("--tenant <name>", "tenant the packet belongs to")
 		.requiredOption("--src <address>", "source address")
@@ -50,8 +42,12 @@ export function registerTrace(program: Command, services: Services): void {
 		)
 		.option("--sport <port>", "source port", port)
 		.option("--dport <port>", "destination port", port)
-		.option("--dscp <value>", "DSCP", integer(0, 63))
-		.option("--icmp-type <type>", "ICMP type", integer(0, 255))
+		.option("--dscp <value>", "DSCP: a name such as ef, or a number", dscp)
+		.option(
+			"--icmp-type <type>",
+			"ICMP type: a name such as echo-request, or a number",
+			icmpType,
+		)
 		.option("--node <name>", "node where the packet arrives")
 		.option("--live", "follow the real flow's counters until Ctrl-C")
 		.option(
@@ -67,6 +63,11 @@ Examples:
   chainmail trace --tenant acme --src 10.0.1.10 --dst 203.0.113.10 --proto udp --dport 53 --live`,
 		)
 		.action(async (options: Options, command: Command) => {
+			if (options.count !== undefined && options.live !== true)
+				throw new CliFailure(
+					"trace: --count goes with --live only (add --live)",
+					ExitCode.usage,
+				);
 			await withClient(command, (client) =>
 				trace(services, command, client, options),
 			);
@@ -79,39 +80,26 @@ async function trace(
 	client: Client,
 	options: Options,
 ): Promise<void> {
-	const { live, count = Number.POSITIVE_INFINITY, ...packet } = options;
+	const { live, count, icmpType, ...packet } = options;
 	const request: TraceRequest = {
 		...packet,
-		...(live === true ? { live } : {}),
+		...(icmpType && { icmpType: icmpType(packet.src.includes(":")) }),
 	};
-	const ask = () => client.post<TraceResponse>("/v1/trace", request);
-	let answer = await ask();
+	const answer = await client.post<TraceResponse>("/v1/trace", request);
 	await show(services.terminal, formatOf(command), answer, () =>
 		traceText(services, answer),
 	);
 	if (live !== true) return;
-	for (let round = 1; ; round++) {
-		await showFlows(services, answer.flows ?? []);
-		if (round >= count) return;
-		await new Promise((resolve) => setTimeout(resolve, LIVE_MS));
-		answer = await ask();
-	}
-}
-
-async function showFlows(
-	{ terminal }: Services,
-	flows: readonly FlowView[],
-): Promise<void> {
-	const columns = await import("./columns.js");
-	terminal.out(
-		flows.length === 0
-			? "no such flow runs now"
-			: `\n${table(columns.flows, flows, look(terminal))}`,
-	);
+	const { follow } = await import("./trace-live.js");
+	await follow(services, command, client, request, count);
 }
 
 const VERDICTS = {
 	exit: ["green", "leaves its chain and goes on"],
+	decided: [
+		"green",
+		"leaves its chain and goes on if every function lets it pass",
+	],
 	pass: ["yellow", "passes without a chain"],
 	drop: ["red", "is dropped"],
 } as const;
@@ -129,7 +117,10 @@ function traceText(services: Services, answer: TraceResponse): string {
 			printable(place(step) + step.detail),
 		].join("  "),
 	);
-	const [colour, words] = VERDICTS[answer.verdict];
+	const isDecided =
+		answer.verdict === "exit" &&
+		answer.steps.some(({ stage }) => stage === "port");
+	const [colour, words] = VERDICTS[isDecided ? "decided" : answer.verdict];
 	const reason = answer.reason === undefined ? "" : `: ${answer.reason}`;
 	const policy = answer.policy === undefined ? "" : `, policy ${answer.policy}`;
 	return [

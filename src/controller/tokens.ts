@@ -133,7 +133,7 @@ export function openTokens(store: Store, now: () => number = Date.now): Tokens {
 			if (!(await store.get(PREFIX + id))) {
 				throw new Fault(
 					"not_found",
-					`token ${id}: there is none of that id (see \`chainmail get tokens\`)`,
+					`token ${id}: there is none of that id (see \`chainmail token list\`)`,
 				);
 			}
 			return { key: PREFIX + id, value: undefined };

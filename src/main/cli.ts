@@ -1,5 +1,6 @@
 /** Composition root of the command line: what bin/chainmail runs. */
 import { readFileSync } from "node:fs";
+import { failureText } from "../cli/failure.js";
 import { run } from "../cli/program.js";
 import type {
 	AgentSettings,
@@ -63,7 +64,7 @@ try {
 } catch (error) {
 	// Messages of the layers below are written for users; a stack is for us.
 	const wantsStack = process.env.CHAINMAIL_DEBUG !== undefined;
-	const { message, stack } = error as Error;
-	terminal.err((wantsStack ? stack : undefined) ?? message ?? String(error));
+	const { stack } = error as Error;
+	terminal.err((wantsStack ? stack : undefined) ?? failureText(error));
 	process.exitCode = 1;
 }

@@ -98,6 +98,7 @@ export interface NodeCounters {
 
 export interface FlowFilter {
 	readonly tenant?: string;
+	/** Addresses or prefixes. */
 	readonly src?: string;
 	readonly dst?: string;
 	readonly proto?: number;

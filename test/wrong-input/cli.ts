@@ -119,7 +119,107 @@ export const commandLines: readonly WrongInput<CommandLine>[] = [
 		expect: {
 			place: "--proto",
 			message: "argument 'tpc' is invalid",
+			hint: "a number or one of icmp, tcp",
+		},
+	},
+	{
+		title: "a protocol beyond the last",
+		input: { argv: ["get", "flows", "--proto", "256"], status: 2 },
+		expect: {
+			place: "--proto",
+			message: "argument '256' is invalid",
 			hint: "a whole number from 0 to 255",
+		},
+	},
+	{
+		title: "a filter that a list does not have",
+		input: { argv: ["get", "nodes", "--src", "10.0.0.1"], status: 2 },
+		expect: {
+			place: "get nodes",
+			message: "--src does not apply",
+			hint: "goes with flows",
+		},
+	},
+	{
+		title: "a name where there are none",
+		input: { argv: ["get", "flows", "web"], status: 2 },
+		expect: {
+			place: "get flows",
+			message: "`web` picks none",
+			hint: "--tenant, --src",
+		},
+	},
+	{
+		title: "an interval of what is shown once",
+		input: { argv: ["get", "nodes", "--interval", "5s"], status: 2 },
+		expect: {
+			place: "get nodes",
+			message: "--interval",
+			hint: "goes with --watch",
+		},
+	},
+	{
+		title: "a count of what is shown once",
+		input: {
+			argv: "trace --tenant t --src 10.0.0.1 --dst 10.0.0.2 --proto tcp --count 3".split(
+				" ",
+			),
+			status: 2,
+		},
+		expect: {
+			place: "trace",
+			message: "--count goes with --live only",
+			hint: "add --live",
+		},
+	},
+	{
+		title: "a DSCP that is none",
+		input: {
+			argv: "trace --tenant t --src 10.0.0.1 --dst 10.0.0.2 --proto tcp --dscp gold".split(
+				" ",
+			),
+			status: 2,
+		},
+		expect: {
+			place: "chainmail trace: option '--dscp",
+			message: "argument 'gold' is invalid",
+			hint: "or one of cs0",
+		},
+	},
+	{
+		title: "a token without a role",
+		input: { argv: ["token", "create", "ci"], status: 2 },
+		expect: {
+			place: "chainmail token create",
+			message: "'--role <role>' not specified",
+			hint: "one of admin, operator, tenant",
+		},
+	},
+	{
+		title: "a data directory that is a file",
+		input: {
+			argv: ["controller", "--data-dir", "%/file"],
+			files: { file: "" },
+			status: 1,
+		},
+		expect: {
+			place: "file",
+			message: "something else is there",
+			hint: "name another place",
+		},
+	},
+	{
+		title: "a node's state that is not there",
+		input: {
+			argv: "agent --node n --prefix cmwrong --state-dir %/s --state %/none.json".split(
+				" ",
+			),
+			status: 1,
+		},
+		expect: {
+			place: "none.json",
+			message: "no such file",
+			hint: "desired state as JSON",
 		},
 	},
 	{

@@ -1,6 +1,7 @@
 /** What runs: status, flows, counters, and the way a packet would go. */
+import { Fault } from "../../controller/fault.js";
 import type { App } from "../app.js";
-import { askCounters, askFlows } from "../ask.js";
+import { askCounters, askFlows, missingNodes } from "../ask.js";
 import { callerOf, confinedTo, EVERYONE } from "../auth.js";
 import type { Context } from "../context.js";
 import {
@@ -14,7 +15,7 @@ import {
 	TraceRequest,
 	TraceResponse,
 } from "../schemas.js";
-import { flowFiltersOf, tracePacket } from "../trace.js";
+import { checkFlowFilter, flowFiltersOf, tracePacket } from "../trace.js";
 import { countersView, nodeLive, pathViews } from "../views.js";
 
 const FLOWS_LIMIT = 1000;
@@ -26,6 +27,15 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 
 	const isSettled = () =>
 		fleet.connected().every((node) => delivery.isSettled(node));
+
+	const livePaths = () =>
+		new Set(
+			[...delivery.desired.values()].flatMap(({ paths }) =>
+				paths.map(({ spi }) => spi),
+			),
+		);
+	const missing = (failures: ReadonlyMap<string, string>) =>
+		missingNodes(reconciler.intent.nodes.keys(), fleet, failures);
 
 	app.get(
 		"/v1/status",
@@ -73,15 +83,22 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 		},
 		async (request) => {
 			const { limit = FLOWS_LIMIT, ...filter } = request.query;
-			const tenant = confinedTo(request) ?? filter.tenant;
-			const items = await askFlows(fleet, {
-				...filter,
-				limit,
-				...(tenant !== undefined && { tenant }),
-			});
-			// Nodes filter; what must not be seen is not left to them alone.
+			checkFlowFilter(filter);
+			const confined = confinedTo(request);
+			const tenant = confined ?? filter.tenant;
+			// What tenants there are is not for one of them to find out.
+			if (tenant && !confined && !reconciler.intent.tenants.has(tenant)) {
+				throw new Fault(
+					"not_found",
+					`get flows: there is no tenant ${tenant} (list them with \`chainmail get tenants\`)`,
+				);
+			}
+			const wanted = { ...filter, limit, ...(tenant && { tenant }) };
+			const { flows, failures } = await askFlows(fleet, wanted, livePaths());
 			return {
-				items: items.filter((flow) => (tenant ?? flow.tenant) === flow.tenant),
+				// Nodes filter; what must not be seen is not left to them alone.
+				items: flows.filter((flow) => (tenant ?? flow.tenant) === flow.tenant),
+				missing: confined === undefined ? missing(failures) : [],
 			};
 		},
 	);
@@ -102,7 +119,10 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 			for (const [node, error] of tenant === undefined ? failures : []) {
 				items.push({ node, hops: [], ports: [], drops: [], error });
 			}
-			return { items: items.sort((a, b) => (a.node < b.node ? -1 : 1)) };
+			return {
+				items: items.sort((a, b) => (a.node < b.node ? -1 : 1)),
+				missing: tenant === undefined ? missing(failures) : [],
+			};
 		},
 	);
 
@@ -120,12 +140,13 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 			const traced = tracePacket(delivery.desired, body, confinedTo(request));
 			if (!body.live) return traced;
 			const filters = flowFiltersOf(body, FLOWS_LIMIT);
-			const flows = await Promise.all(
-				filters.map((filter) => askFlows(fleet, filter)),
+			const asked = await Promise.all(
+				filters.map((filter) => askFlows(fleet, filter, livePaths())),
 			);
+			const flows = asked.flatMap((answer) => answer.flows);
 			return {
 				...traced,
-				flows: flows.flat().filter((flow) => flow.tenant === body.tenant),
+				flows: flows.filter((flow) => flow.tenant === body.tenant),
 			};
 		},
 	);

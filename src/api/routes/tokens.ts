@@ -1,5 +1,6 @@
 /** Tokens of the API and one-time tokens for nodes that join. */
 import { Type } from "typebox";
+import { Fault } from "../../controller/fault.js";
 import type { App } from "../app.js";
 import { ADMIN, callerOf, STAFF } from "../auth.js";
 import type { Context } from "../context.js";
@@ -14,7 +15,7 @@ import {
 
 export async function tokenRoutes(
 	app: App,
-	{ store, tokens, enrollment, log }: Context,
+	{ store, tokens, enrollment, log, reconciler }: Context,
 ): Promise<void> {
 	const admin = { config: { access: ADMIN } };
 
@@ -28,6 +29,13 @@ export async function tokenRoutes(
 			},
 		},
 		async (request, reply) => {
+			const { tenant } = request.body;
+			if (tenant !== undefined && !reconciler.intent.tenants.has(tenant)) {
+				throw new Fault(
+					"not_found",
+					`token: there is no tenant ${tenant} (declare it first, or see \`chainmail get tenants\`)`,
+				);
+			}
 			const { token, stored, write } = tokens.create(request.body);
 			const event = log.draft({
 				kind: "token",

@@ -1,6 +1,6 @@
 /** A node's counters: hops, ports of functions, drops. */
 import { type Static, Type } from "typebox";
-import { Counted, count, list, text } from "./parts.js";
+import { Counted, count, list, Missing, text } from "./parts.js";
 
 export const CountersView = Type.Object({
 	node: text,
@@ -30,4 +30,8 @@ export const CountersView = Type.Object({
 });
 export type CountersView = Static<typeof CountersView>;
 
-export const CountersList = list(CountersView);
+export const CountersList = Type.Object({
+	...list(CountersView).properties,
+	missing: Type.Array(Missing),
+});
+export type CountersList = Static<typeof CountersList>;

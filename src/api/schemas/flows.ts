@@ -1,7 +1,7 @@
 /** Flows in nodes' tables, and the query that picks some. */
 import { type Static, Type } from "typebox";
 import { Name } from "../../model/intent.js";
-import { closed, count, list, text } from "./parts.js";
+import { closed, count, list, Missing, text } from "./parts.js";
 
 /** What becomes of a flow's packets: a path, the node's own routing, or nothing. */
 const FlowAction = Type.Union([
@@ -22,6 +22,8 @@ export const FlowView = Type.Object({
 	action: FlowAction,
 	/** The path; with `chain` alone. */
 	spi: Type.Optional(count),
+	/** The path is gone: the next packet is classified anew. */
+	old: Type.Optional(Type.Boolean()),
 	policy: text,
 	packets: count,
 	bytes: count,
@@ -30,13 +32,23 @@ export const FlowView = Type.Object({
 });
 export type FlowView = Static<typeof FlowView>;
 
-export const FlowList = list(FlowView);
+export const FlowList = Type.Object({
+	...list(FlowView).properties,
+	missing: Type.Array(Missing),
+});
+export type FlowList = Static<typeof FlowList>;
+
+/** Longest: an IPv6 prefix. */
+const place = Type.String({
+	maxLength: 43,
+	description: "an address, or a prefix such as 10.0.1.0/24",
+});
 
 export const FlowQuery = Type.Object(
 	{
 		tenant: Type.Optional(Name),
-		src: Type.Optional(Type.String({ maxLength: 39 })),
-		dst: Type.Optional(Type.String({ maxLength: 39 })),
+		src: Type.Optional(place),
+		dst: Type.Optional(place),
 		proto: Type.Optional(Type.Integer({ minimum: 0, maximum: 255 })),
 		sport: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
 		dport: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),

@@ -74,4 +74,25 @@ export const names: readonly WrongRequest[] = [
 			hint: SEE_OPENAPI,
 		},
 	},
+	{
+		title: "flows from what is no address",
+		input: get("/v1/flows?src=10.0.0.0/40"),
+		code: "invalid_request",
+		expect: {
+			place: "/src",
+			message: "`10.0.0.0/40` is no address or prefix",
+			hint: SEE_OPENAPI,
+		},
+	},
+	{
+		title: "flows of a tenant that is not there",
+		input: get("/v1/flows?tenant=nope"),
+		code: "not_found",
+		expect: {
+			place: "",
+			message:
+				"get flows: there is no tenant nope (list them with `chainmail get tenants`)",
+			hint: "List the kind with `chainmail get KIND`.",
+		},
+	},
 ];

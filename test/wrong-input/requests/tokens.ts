@@ -29,7 +29,7 @@ export const tokens: readonly WrongRequest[] = [
 		code: "invalid_request",
 		expect: {
 			place: "/node",
-			message: 'must match pattern "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"',
+			message: "must be lower-case letters, digits and dashes",
 			hint: SEE_OPENAPI,
 		},
 	},

@@ -33,6 +33,37 @@ export const trace: readonly WrongRequest[] = [
 		},
 	},
 	{
+		title: "trace of a ping with ports",
+		input: post("/v1/trace", {
+			tenant: "acme",
+			src: "10.0.1.3",
+			dst: "10.0.0.1",
+			proto: "icmp",
+			dport: 80,
+		}),
+		code: "invalid_request",
+		expect: {
+			place: "/dport",
+			message: "does not go with icmp: it has no ports",
+			hint: SEE_OPENAPI,
+		},
+	},
+	{
+		title: "trace of a ping of the other family",
+		input: post("/v1/trace", {
+			tenant: "acme",
+			src: "2001:db8::1",
+			dst: "2001:db8::2",
+			proto: "icmp",
+		}),
+		code: "invalid_request",
+		expect: {
+			place: "/proto",
+			message: "icmp does not go with IPv6: that has icmpv6",
+			hint: SEE_OPENAPI,
+		},
+	},
+	{
 		title: "trace of an unknown tenant",
 		input: post("/v1/trace", {
 			tenant: "nobody",

@@ -80,7 +80,9 @@ const status = (node: FakeAgent, name: string, instance: string) => ({
 	],
 });
 
-test("claims: only its own node says that an instance is down", async () => {
+test("claims: only its own node says that an instance is down", {
+	timeout: 20_000,
+}, async () => {
 	const { admin } = controller;
 	edge1.say(status(edge1, "ids", "ids1"));
 	edge1.say(status(edge1, "firewall", "fw1"));
@@ -96,7 +98,9 @@ test("claims: only its own node says that an instance is down", async () => {
 	while (!(await isDown())) await admin.get("/v1/status?wait=revision");
 });
 
-test("claims: events name a tenant only on nodes that serve it, and no change", async () => {
+test("claims: events name a tenant only on nodes that serve it, and no change", {
+	timeout: 20_000,
+}, async () => {
 	const { admin } = controller;
 	const stranger = await controller.agent("stranger");
 	const event = { type: "event", timeMs: 1, message: "m" };

@@ -54,7 +54,7 @@ export class Applier {
 		this.#desired = state;
 		this.#instances = instances;
 		this.#around = around;
-		this.paths = new PathTables(plane.maps);
+		this.paths = new PathTables(plane.maps, waitForPrograms);
 		this.#rules = new RuleTables(plane.maps, waitForPrograms);
 		const ensure: Part = (steps, next) => this.#ensureInstances(steps, next);
 		const shrink: Part = (steps, next) => this.#shrinkInstances(steps, next);
@@ -243,8 +243,7 @@ export class Applier {
 	}
 
 	#removePaths(steps: readonly Step[], next: NodeState): void {
-		for (const step of steps as Of<"path-remove">[])
-			this.paths.remove(step.spi);
+		this.paths.remove((steps as Of<"path-remove">[]).map(({ spi }) => spi));
 		this.#bindPorts(next);
 	}
 
@@ -270,8 +269,7 @@ export class Applier {
 			if (!sets.has(index)) this.#rules.remove(index);
 		this.bindInterfaces(next);
 		const paths = new Set(next.paths.map((path) => path.spi));
-		for (const spi of this.paths.present())
-			if (!paths.has(spi)) this.paths.remove(spi);
+		this.paths.remove(this.paths.present().filter((spi) => !paths.has(spi)));
 		this.#bindPorts(next);
 		const ports = this.#instances
 			.portEntries(next.paths, next.instances)

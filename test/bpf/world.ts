@@ -180,12 +180,12 @@ export class World {
 			}),
 		);
 		sync(maps.ports, ports);
-		const paths = new PathTables(maps);
+		/* No program runs meanwhile: nothing to wait for. */
+		const paths = new PathTables(maps, () => {});
 		const wanted = new Set(state.paths.map(({ spi }) => spi));
-		for (const spi of paths.present()) if (!wanted.has(spi)) paths.remove(spi);
+		paths.remove(paths.present().filter((spi) => !wanted.has(spi)));
 		for (const path of state.paths)
 			paths.put(path, policies.get(path.policy) ?? 0, attachments);
-		/* No program runs meanwhile: nothing to wait for. */
 		const rules = new RuleTables(maps, () => {});
 		const sets = new Set(
 			state.ruleSets.map(({ tenantId, side }) => ruleSetIndex(tenantId, side)),

@@ -57,6 +57,7 @@ const reverse: PathState = {
 function maps() {
 	const log: string[] = [];
 	return {
+		quiesce: () => void log.push("quiesce"),
 		log,
 		paths: new MemoryTable<number, Path>("path", log),
 		hops: new MemoryTable<number, Hop>("hop", log),
@@ -66,7 +67,7 @@ function maps() {
 
 test("each direction enters a port on its side and comes back on the other", () => {
 	const m = maps();
-	const tables = new PathTables(m);
+	const tables = new PathTables(m, m.quiesce);
 	tables.put(forward, 1, attached);
 	tables.put(reverse, 1, attached);
 	const there = m.hops.get(m.paths.get(5)?.firstHop ?? -1);
@@ -88,33 +89,75 @@ test("each direction enters a port on its side and comes back on the other", () 
 	);
 });
 
-test("hops come before their path and go after it", () => {
+test("hops come before their path, and go when nobody looks at them any more", () => {
 	const m = maps();
-	const tables = new PathTables(m);
+	const tables = new PathTables(m, m.quiesce);
 	tables.put(forward, 1, attached);
 	assert.ok(m.log.lastIndexOf("set hop") < m.log.indexOf("set path"));
 	m.log.length = 0;
-	tables.remove(5);
-	assert.equal(m.log[0], "set path");
+	tables.remove([5, 7]);
+	assert.deepEqual(m.log, ["set path", "quiesce", ...Array(4).fill("set hop")]);
 	assert.equal(m.paths.get(5)?.flags, 0);
+	m.log.length = 0;
+	tables.remove([5]);
+	assert.deepEqual(m.log, []);
+});
+
+test("at no moment does a path that is there lead to hops of another", () => {
+	const m = maps();
+	const seen: Path[] = [];
+	const { set } = m.paths;
+	m.paths.set = function (spi: number, path: Path) {
+		if (spi === 5) seen.push(path);
+		set.call(this, spi, path);
+	};
+	const tables = new PathTables(m, m.quiesce);
+	tables.put(reverse, 1, attached);
+	tables.put(forward, 1, attached);
+	tables.remove([5]);
+	assert.deepEqual(
+		seen.map(({ flags }) => flags),
+		[0, PathFlags.PRESENT, 0],
+	);
+	for (const path of seen)
+		assert.deepEqual({ ...path, flags: 0 }, { ...seen[0], flags: 0 });
+	assert.ok((seen[0]?.firstHop ?? 0) > (m.paths.get(6)?.firstHop ?? 0));
+	assert.equal(
+		m.hops.get(0),
+		undefined,
+		"what was never written leads nowhere",
+	);
+});
+
+test("a path of another length gets hops of its own", () => {
+	const m = maps();
+	const tables = new PathTables(m, m.quiesce);
+	tables.put(forward, 1, attached);
+	const { firstHop, born } = m.paths.get(5) ?? {};
+	m.log.length = 0;
+	const hops = forward.hops.slice(1);
+	tables.put({ ...forward, length: 2, hops }, 1, attached);
+	assert.deepEqual(m.log.slice(0, 2), ["set path", "quiesce"]);
+	assert.notEqual(m.paths.get(5)?.firstHop, firstHop);
+	assert.notEqual(m.paths.get(5)?.born, born);
 });
 
 test("the same path again writes nothing, nor does draining, nor a restart", () => {
 	const m = maps();
-	const tables = new PathTables(m);
+	const tables = new PathTables(m, m.quiesce);
 	tables.put(forward, 1, attached);
 	m.log.length = 0;
 	tables.put(forward, 1, attached);
 	assert.deepEqual(m.log, []);
 	tables.put({ ...forward, active: false }, 1, attached);
-	new PathTables(m).put({ ...forward, active: false }, 1, attached);
+	new PathTables(m, m.quiesce).put({ ...forward, active: false }, 1, attached);
 	assert.deepEqual(m.log, []);
 });
 
 test("a hop to a port that is not there is refused before anything is written", () => {
 	const m = maps();
 	assert.throws(
-		() => new PathTables(m).put(forward, 1, new Map()),
+		() => new PathTables(m, m.quiesce).put(forward, 1, new Map()),
 		/port 1: is not attached/,
 	);
 	assert.deepEqual(m.log, []);

@@ -1,6 +1,6 @@
 /**
- * Paths and their hops. A path's entry appears after its hops and goes before
- * them, so that a packet never finds a path without its hops.
+ * Paths and their hops. A path appears after its hops and goes before them, and
+ * its hops are given to another path only when no packet can still look at them.
  */
 
 import type { Attachment, PortAttachments } from "../../functions/runtime.js";
@@ -24,17 +24,6 @@ export interface PathMaps {
 	readonly hops: Table<number, layout.Hop> & { readonly capacity: number };
 	readonly hopCounters: Table<number, Counter>;
 }
-
-const ABSENT: layout.Path = {
-	reverseSpi: 0,
-	firstHop: 0,
-	policy: 0,
-	born: 0,
-	tenant: 0,
-	mtu: 0,
-	length: 0,
-	flags: 0,
-};
 
 const NO_MAC = new Uint8Array(6);
 const EMPTY: layout.Hop = {
@@ -108,17 +97,19 @@ function link(
 	};
 }
 
-type Placed = Pick<layout.Path, "firstHop" | "length" | "born">;
-
 export class PathTables {
 	readonly #maps: PathMaps;
+	readonly #quiesce: () => void;
 	readonly #ranges: Ranges;
-	readonly #placed = new Map<number, Placed>();
+	readonly #placed = new Map<number, layout.Path>();
 	#lastBorn = 0;
 
-	constructor(maps: PathMaps) {
+	/** `quiesce` returns once no program can still look at a path that went. */
+	constructor(maps: PathMaps, quiesce: () => void) {
 		this.#maps = maps;
-		this.#ranges = new Ranges("hops", maps.hops.capacity);
+		this.#quiesce = quiesce;
+		/* A path never written has its first hop at 0, which leads nowhere. */
+		this.#ranges = new Ranges("hops", maps.hops.capacity, 1);
 		for (const [spi, path] of maps.paths.entries()) {
 			/* Flows outlive paths, whose numbers stay where they were. */
 			this.#lastBorn = Math.max(this.#lastBorn, path.born);
@@ -154,40 +145,57 @@ export class PathTables {
 		const hops = path.hops.map((hop) =>
 			hopValue(hop, path.direction, attachments),
 		);
+		/* Its length is read apart from where its hops are. */
+		if (this.#placed.get(path.spi)?.length !== path.length)
+			this.remove([path.spi]);
 		const old = this.#placed.get(path.spi);
-		const same = old?.length === path.length;
-		const firstHop = same ? old.firstHop : this.#ranges.allocate(hops.length);
+		const firstHop = old?.firstHop ?? this.#ranges.allocate(hops.length);
 		const changed = hops
 			.map((hop, i): [number, layout.Hop] => [firstHop + i, hop])
 			.filter(
 				([index, hop]) => textOf(this.#maps.hops.get(index)) !== textOf(hop),
 			);
 		this.#maps.hops.setBatch(changed);
-		if (!same)
+		if (!old)
 			this.#maps.hopCounters.setBatch(
 				hops.map((_, i) => [firstHop + i, { packets: 0, bytes: 0 }]),
 			);
 		const born = old?.born ?? ++this.#lastBorn;
 		const value = pathValue(path, firstHop, policyId, born);
-		if (textOf(this.#maps.paths.get(path.spi)) !== textOf(value))
+		/* Values are overwritten bit by bit: it is whole before it is there. */
+		if (!old) this.#maps.paths.set(path.spi, absent(value));
+		if (!old || textOf(old) !== textOf(value))
 			this.#maps.paths.set(path.spi, value);
 		this.#placed.set(path.spi, value);
-		if (old && !same) this.#ranges.free(old.firstHop);
 	}
 
-	remove(spi: number): void {
-		const old = this.#placed.get(spi);
-		if (!old) return;
-		this.#maps.paths.set(spi, { ...ABSENT, born: old.born });
-		this.#maps.hops.setBatch(
-			Array.from({ length: old.length + 1 }, (_, i) => [
-				old.firstHop + i,
-				EMPTY,
-			]),
+	remove(spis: readonly number[]): void {
+		const gone = spis.flatMap((spi): [number, layout.Path][] => {
+			const path = this.#placed.get(spi);
+			return path ? [[spi, path]] : [];
+		});
+		if (gone.length === 0) return;
+		/* A packet that has found it before still walks it to its end. */
+		this.#maps.paths.setBatch(
+			gone.map(([spi, path]) => [spi, absent(path)] as const),
 		);
-		this.#ranges.free(old.firstHop);
-		this.#placed.delete(spi);
+		this.#quiesce();
+		for (const [spi, path] of gone) {
+			this.#maps.hops.setBatch(
+				Array.from({ length: path.length + 1 }, (_, i) => [
+					path.firstHop + i,
+					EMPTY,
+				]),
+			);
+			this.#ranges.free(path.firstHop);
+			this.#placed.delete(spi);
+		}
 	}
+}
+
+/** The same path, out of sight. */
+function absent(path: layout.Path): layout.Path {
+	return { ...path, flags: path.flags & ~PathFlags.PRESENT };
 }
 
 /** Entries of the map `ports`: one a host end, by its interface's index. */

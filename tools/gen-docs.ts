@@ -2,10 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { countersMarkdown } from "../src/api/counters.js";
 import { errorsMarkdown } from "../src/api/errors.js";
+import { referenceMarkdown } from "./reference.js";
 
 const pages: Record<string, string> = {
 	"docs/errors.md": errorsMarkdown(),
 	"docs/counters.md": countersMarkdown(),
+	"docs/reference.md": referenceMarkdown(),
 };
 
 for (const [path, wanted] of Object.entries(pages)) {

@@ -6,7 +6,7 @@ import type {
 } from "fastify";
 
 import { Fault, type FaultCode, type Problem } from "../controller/fault.js";
-import { Name } from "../model/intent.js";
+import { NAME, NAME_RULE } from "../model/intent.js";
 import { errors } from "./errors.js";
 import type { ErrorBody } from "./schemas.js";
 
@@ -61,9 +61,6 @@ export function failure(
 	};
 }
 
-/** The only pattern that needs words. */
-const NAME = Name as typeof Name & { pattern: string; description: string };
-
 /** TypeBox tells an unknown key twice: at its object, and as "schema is false". */
 function problemsOf(items: readonly FastifySchemaValidationError[]): Problem[] {
 	return items
@@ -72,8 +69,8 @@ function problemsOf(items: readonly FastifySchemaValidationError[]): Problem[] {
 			message:
 				keyword === "boolean"
 					? `unknown key \`${instancePath.split("/").at(-1)}\``
-					: params.pattern === NAME.pattern
-						? `must be ${NAME.description}`
+					: params.pattern === NAME
+						? `must be ${NAME_RULE}`
 						: (message ?? keyword),
 			pointer: instancePath,
 		}));

@@ -8,16 +8,24 @@ import { INTERFACE_NAME } from "./interface-name.js";
 /** Longest name that still fits derived kernel names with their prefixes. */
 const NAME_MAX = 40;
 
+export const NAME = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+export const NAME_RULE = "lower-case letters, digits and dashes";
 export const Name = Type.String({
-	pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+	pattern: NAME,
 	minLength: 1,
 	maxLength: NAME_MAX,
-	description: "lower-case letters, digits and dashes",
+	description: NAME_RULE,
 });
 
 /** IPv4 or IPv6 prefix in CIDR form; checked semantically after the schema. */
 export const Prefix = Type.String({ minLength: 2, maxLength: 43 });
 export const Address = Type.String({ minLength: 2, maxLength: 39 });
+/** The same with what it is for; a plain copy would lose what TypeBox hides in it. */
+const described = <S extends Type.TSchema>(schema: S, description: string): S =>
+	Object.defineProperties({} as S, {
+		...Object.getOwnPropertyDescriptors(schema),
+		description: { value: description, enumerable: true },
+	});
 export const InterfaceName = Type.String({ pattern: INTERFACE_NAME });
 
 const closed = { additionalProperties: false } as const;
@@ -34,28 +42,51 @@ export const TenantSpec = Type.Object(
 					"what happens to packets that match no policy (default: forward)",
 			}),
 		),
-		exit: Type.Optional(Name),
+		exit: Type.Optional(
+			described(
+				Name,
+				"node where the tenant's chains end (default: the only one with an exit interface for it)",
+			),
+		),
 	},
 	closed,
 );
 
 export const NodeInterface = Type.Object(
 	{
-		name: InterfaceName,
-		role: Type.Union([
-			Type.Literal("access"),
-			Type.Literal("exit"),
-			Type.Literal("underlay"),
-		]),
-		tenant: Type.Optional(Name),
-		vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094 })),
+		name: described(InterfaceName, "its name on the node"),
+		role: Type.Union(
+			[Type.Literal("access"), Type.Literal("exit"), Type.Literal("underlay")],
+			{
+				description:
+					"access: users arrive here; exit: packets leave chains here; underlay: leads to other nodes",
+			},
+		),
+		tenant: Type.Optional(
+			described(
+				Name,
+				"whose users arrive, or the only tenant that may leave here (default for exit: all)",
+			),
+		),
+		vlan: Type.Optional(
+			Type.Integer({
+				minimum: 1,
+				maximum: 4094,
+				description: "only frames with this VLAN tag (default: untagged)",
+			}),
+		),
 	},
 	closed,
 );
 
 export const NodeSpec = Type.Object(
 	{
-		underlay: Type.Optional(Address),
+		underlay: Type.Optional(
+			described(
+				Address,
+				"IPv4 address at which other nodes reach this one; not needed where there is only one",
+			),
+		),
 		mtu: Type.Optional(
 			Type.Integer({
 				minimum: 1280,
@@ -63,42 +94,111 @@ export const NodeSpec = Type.Object(
 				description: "MTU of the underlay in bytes (default: 1500)",
 			}),
 		),
-		interfaces: Type.Array(NodeInterface, { minItems: 1 }),
+		interfaces: Type.Array(NodeInterface, {
+			minItems: 1,
+			description: "the interfaces that Chainmail works on",
+		}),
 	},
 	closed,
 );
 
-/** Where the nftables ruleset of a function comes from. */
-export const Ruleset = Type.Union([
-	Type.Object({ text: Type.String({ maxLength: 1_000_000 }) }, closed),
-	Type.Object({ file: Type.String({ minLength: 1, maxLength: 4096 }) }, closed),
-]);
+export const Ruleset = Type.Union(
+	[
+		Type.Object(
+			{
+				text: Type.String({
+					maxLength: 1_000_000,
+					description: "the rules themselves, as `nft -f` takes them",
+				}),
+			},
+			closed,
+		),
+		Type.Object(
+			{
+				file: Type.String({
+					minLength: 1,
+					maxLength: 4096,
+					description: "or a file on the node; it is followed as it changes",
+				}),
+			},
+			closed,
+		),
+	],
+	{
+		description:
+			"nftables ruleset of the function's namespace; in place before a packet comes",
+	},
+);
 
 export const Probe = Type.Object(
 	{
-		proto: Type.Union([Type.Literal("udp"), Type.Literal("icmp")]),
-		dport: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
-		intervalMs: Type.Optional(Type.Integer({ minimum: 10, maximum: 60_000 })),
-		/** Probes missed in a row until the instance counts as down. */
-		misses: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+		proto: Type.Union([Type.Literal("udp"), Type.Literal("icmp")], {
+			description: "what the probe is; the function has to let it pass",
+		}),
+		dport: Type.Optional(
+			Type.Integer({
+				minimum: 1,
+				maximum: 65535,
+				description: "destination port of a udp probe (default: 7)",
+			}),
+		),
+		intervalMs: Type.Optional(
+			Type.Integer({
+				minimum: 10,
+				maximum: 60_000,
+				description: "milliseconds from probe to probe (default: 1000)",
+			}),
+		),
+		misses: Type.Optional(
+			Type.Integer({
+				minimum: 1,
+				maximum: 100,
+				description:
+					"probes missed in a row until the instance counts as down (default: 3)",
+			}),
+		),
 	},
 	closed,
 );
 
+const Mac = Type.String({
+	pattern: "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$",
+});
+
 export const Instance = Type.Object(
 	{
-		name: Name,
-		node: Name,
-		weight: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
-		/** external runtime: interfaces of the node towards the function. */
-		inside: Type.Optional(InterfaceName),
-		outside: Type.Optional(InterfaceName),
-		/** external runtime: MAC addresses of the function itself (routed only). */
+		name: described(Name, "its name, of its own within the function"),
+		node: described(Name, "node where it runs"),
+		weight: Type.Optional(
+			Type.Integer({
+				minimum: 1,
+				maximum: 100,
+				description: "its share of the flows beside the others' (default: 1)",
+			}),
+		),
+		inside: Type.Optional(
+			described(
+				InterfaceName,
+				"runtime external: interface of the node towards the function's side of users",
+			),
+		),
+		outside: Type.Optional(
+			described(
+				InterfaceName,
+				"runtime external: interface towards its other side; a tap has none",
+			),
+		),
 		insideMac: Type.Optional(
-			Type.String({ pattern: "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$" }),
+			described(
+				Mac,
+				"runtime external, routed: the function's own MAC inside, 02:00:00:00:00:01",
+			),
 		),
 		outsideMac: Type.Optional(
-			Type.String({ pattern: "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$" }),
+			described(
+				Mac,
+				"runtime external, routed: the function's own MAC outside, 02:00:00:00:00:02",
+			),
 		),
 	},
 	closed,
@@ -113,7 +213,10 @@ export const FunctionSpec = Type.Object(
 					"routed: an L3 box; bridged: a bump in the wire; tap: gets a copy",
 			},
 		),
-		runtime: Type.Union([Type.Literal("process"), Type.Literal("external")]),
+		runtime: Type.Union([Type.Literal("process"), Type.Literal("external")], {
+			description:
+				"process: Chainmail runs it in a network namespace of its own; external: somebody else runs it behind interfaces of the node",
+		}),
 		command: Type.Optional(
 			Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
 				minItems: 1,
@@ -123,21 +226,43 @@ export const FunctionSpec = Type.Object(
 			}),
 		),
 		ruleset: Type.Optional(Ruleset),
-		/** Addresses the function owns outside, for example a NAT's public ones. */
-		addresses: Type.Optional(Type.Array(Prefix, { maxItems: 64 })),
-		/** The function changes addresses or ports (NAT): it gets a port a path. */
-		rewrites: Type.Optional(Type.Boolean()),
-		/** Tenants that may use it (default: all whose subnets do not overlap). */
-		tenants: Type.Optional(Type.Array(Name, { minItems: 1 })),
-		probe: Type.Optional(Probe),
-		instances: Type.Array(Instance, { minItems: 1, maxItems: 64 }),
+		addresses: Type.Optional(
+			Type.Array(Prefix, {
+				maxItems: 64,
+				description:
+					"addresses the function owns outside, for example a NAT's public ones",
+			}),
+		),
+		rewrites: Type.Optional(
+			Type.Boolean({
+				description:
+					"it changes addresses or ports (NAT): it gets a pair of interfaces for each path: `inside` and `outside`, `inside2` and `outside2` …",
+			}),
+		),
+		tenants: Type.Optional(
+			Type.Array(Name, {
+				minItems: 1,
+				description:
+					"tenants that may use it (default: all whose subnets do not overlap)",
+			}),
+		),
+		probe: Type.Optional(
+			described(Probe, "packets sent through it to see that it works"),
+		),
+		instances: Type.Array(Instance, {
+			minItems: 1,
+			maxItems: 64,
+			description: "its running copies; flows are spread over them",
+		}),
 	},
 	closed,
 );
 
 export const PolicySpec = Type.Object(
 	{
-		tenant: Type.Optional(Name),
+		tenant: Type.Optional(
+			described(Name, "whose packets it judges (default: everybody's)"),
+		),
 		rule: Type.String({
 			minLength: 1,
 			maxLength: 16_384,
@@ -152,7 +277,11 @@ export const PolicySpec = Type.Object(
 					"higher wins (default: 100); from 30000 on for operators; equal: the order of names",
 			}),
 		),
-		steering: Type.Optional(Type.Literal("nsh")),
+		steering: Type.Optional(
+			Type.Literal("nsh", {
+				description: "how packets are led (default: nsh)",
+			}),
+		),
 		onChange: Type.Optional(
 			Type.Union([Type.Literal("resteer"), Type.Literal("keep")], {
 				description:

@@ -5,7 +5,13 @@
 
 import { Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
-import { documents, type IntentDocument, type Kind } from "./intent.js";
+import {
+	documents,
+	type IntentDocument,
+	type Kind,
+	NAME,
+	NAME_RULE,
+} from "./intent.js";
 import { INTERFACE_NAME, INTERFACE_NAME_RULE } from "./interface-name.js";
 import { closest, quoted, suggest } from "./problem.js";
 import type { Path } from "./source.js";
@@ -286,11 +292,11 @@ function patternHint(value: string, schema: Bounds): string {
 		.replace(/[^a-z0-9]+/g, "-")
 		.replace(/^-+|-+$/g, "");
 	if (schema.pattern === INTERFACE_NAME) return interfaceHint(value);
-	const allowed = schema.description ?? `it must match ${schema.pattern}`;
-	if (schema.description === undefined) return allowed;
+	if (schema.pattern !== NAME)
+		return schema.description ?? `it must match ${schema.pattern}`;
 	return lower !== "" && pattern.test(lower) && lower.length <= 40
-		? `did you mean \`${lower}\`? (${allowed})`
-		: allowed;
+		? `did you mean \`${lower}\`? (${NAME_RULE})`
+		: NAME_RULE;
 }
 
 const interfaceHint = (value: string): string =>

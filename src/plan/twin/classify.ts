@@ -1,111 +1,105 @@
 /** Twin of the classifier: from a packet to its path, as bpf/lib/classify.h. */
-import { matchKey } from "../../model/compile.js";
 import type { Packet } from "../../model/packet.js";
 import { flowHash, SLOTS, tupleBytes } from "../hash.js";
-import {
-	addressHex,
-	contains,
-	covers,
-	prefixRange,
-	type Range,
-} from "../prefix.js";
 import type {
 	InterfaceState,
 	NodeState,
-	RuleSetState,
 	RuleState,
 	TenantState,
 } from "../state.js";
 import type { NodeIndex } from "../walk.js";
-import { type Flow, type FlowTable, replyTo } from "./flows.js";
-import type { TraceStep } from "./steps.js";
+import type { Flow, FlowTable } from "./flows.js";
+import { isOf, ownerOf } from "./owners.js";
+import { findRule, letsAnswer, looksAtDscp, ruleSetOf } from "./rules.js";
+import type { Start, TraceStep } from "./steps.js";
 
-/** Protocol numbers of ICMP and ICMPv6. */
-const ICMP: readonly number[] = [1, 58];
+/** Where a packet goes from here: by a path, or without one. */
+export interface Choice {
+	readonly spi: number | "pass";
+	readonly tenantId: number;
+	/** Of packets that left here, by a flow learned from them. */
+	readonly isAnswer: boolean;
+}
 
-/** The path to take; undefined where the steps say what happened instead. */
+/** Undefined where it is dropped, which the steps then say. */
 export function classify(
-	{ state, paths }: NodeIndex,
-	arrived: InterfaceState,
-	packet: Packet,
+	{ state }: NodeIndex,
+	arrived: InterfaceState & { readonly role: "access" | "exit" },
+	{ packet, errorFrom }: Pick<Start, "packet" | "errorFrom">,
 	table: FlowTable,
 	steps: TraceStep[],
-): number | undefined {
+): Choice | undefined {
 	const { node } = state;
-	const access = arrived.role === "access";
+	const { role } = arrived;
+	const access = role === "access";
 	const scope = arrived.tenantId;
 	const tenantId = scope || ownerOf(state, packet.dst);
-	const set = state.ruleSets.find(
-		(one) => one.tenantId === tenantId && one.side === arrived.role,
-	);
+	const set = tenantId ? ruleSetOf(state, tenantId, role) : undefined;
 	const tenant = state.tenants.find(({ id }) => id === tenantId);
 	const dscp = access && set && looksAtDscp(set) ? packet.dscp : 0;
+	const name = tenant?.name;
+	const drop = (reason: string, why: string) => {
+		steps.push({ kind: "drop", node, reason, why });
+		return undefined;
+	};
 	steps.push({
 		kind: "arrive",
 		node,
 		tenantId,
-		role: arrived.role,
-		why: `${arrived.role} interface ${arrived.name} of ${tenant ? `tenant ${tenant.name}` : "no tenant in particular"}`,
+		role,
+		why: `${role} interface ${arrived.name} of ${name ? `tenant ${name}` : "no tenant in particular"}`,
 	});
+	if (access && errorFrom && !isOf(state, tenantId, errorFrom)) {
+		const why = `the error comes from ${errorFrom}, in no subnet of tenant ${name}`;
+		return drop("spoofed", why);
+	}
 	/* A learned flow knows no DSCP: replies may carry another one. */
 	const learned = table.get(scope, packet, 0);
 	const known =
 		table.get(scope, packet, dscp) ??
 		(learned?.generation === 0 ? learned : undefined);
-	if (known && isCurrent(paths, known, set)) {
+	if (known && isCurrent(state, table, known, packet, role)) {
+		known.from = { interface: arrived.name, vlan: arrived.vlan };
 		return flowHit(node, known, steps);
 	}
-	if (!tenant) {
-		steps.push({ kind: "pass", node, why: "addressed to no tenant" });
-		return undefined;
+	if (access && !isOf(state, tenantId, packet.src)) {
+		return drop(
+			"spoofed",
+			`${packet.src} is in no subnet of tenant ${name ?? tenantId}`,
+		);
 	}
-	if (
-		access &&
-		!contains(tenant.subnets.map(prefixRange), addressHex(packet.src))
-	) {
-		steps.push({
-			kind: "drop",
-			node,
-			reason: "spoofed",
-			why: `${packet.src} is in no subnet of tenant ${tenant.name}`,
-		});
-		return undefined;
-	}
-	if (!set) {
-		steps.push({ kind: "pass", node, why: "the tenant has no rules here" });
-		return undefined;
+	if (!tenant || !set) {
+		const why = tenant
+			? `tenant ${name} has no rules here`
+			: "addressed to no tenant with rules here";
+		return drop("unowned", why);
 	}
 	const rule = findRule(set, packet);
 	const spi = rule
-		? (keptBy(rule, known, paths, steps, node) ??
+		? (keptBy(rule, known, table, steps, node) ??
 			chooseByRule(node, rule, packet, steps))
 		: byDefault(node, tenant, steps);
 	if (rule || spi === "pass") {
-		const { generation } = set;
-		const policyId = rule?.policyId ?? 0;
-		const flow = { spi, generation, policyId, tenantId };
-		table.set(scope, packet, dscp, flow);
+		table.set(scope, packet, dscp, {
+			spi,
+			generation: set.generation,
+			born: typeof spi === "number" ? table.birthOf(spi) : 0,
+			policyId: rule?.policyId ?? 0,
+			tenantId,
+			from: { interface: arrived.name, vlan: arrived.vlan },
+		});
 	}
-	if (spi === "pass" && tenant.default === "drop") {
-		learnPass(table, packet, tenantId);
-	}
-	return settle(node, spi, rule ? "policy" : "default", steps);
-}
-
-/** Replies to a flow that passes unchained must not meet a default of drop. */
-function learnPass(table: FlowTable, packet: Packet, tenantId: number): void {
-	const back = replyTo(packet);
-	if (!table.get(0, back, 0)) {
-		const flow = { spi: "pass", generation: 0, policyId: 0, tenantId } as const;
-		table.set(0, back, 0, flow);
-	}
+	if (spi !== "drop") return { spi, tenantId, isAnswer: false };
+	return rule
+		? drop("policy", "a rule says drop")
+		: drop("default", "the tenant's default is drop");
 }
 
 /** Other rules, same policy: the path that a running flow stays on. */
 function keptBy(
 	{ keep, action, policy, policyId }: RuleState,
 	known: Flow | undefined,
-	paths: NodeIndex["paths"],
+	table: FlowTable,
 	steps: TraceStep[],
 	node: string,
 ): number | undefined {
@@ -116,7 +110,7 @@ function keptBy(
 		known?.policyId !== policyId ||
 		known.generation === 0 ||
 		typeof known.spi !== "number" ||
-		!paths.has(known.spi)
+		!table.hasPathOf(known)
 	) {
 		return undefined;
 	}
@@ -135,39 +129,40 @@ function byDefault(
 	return action === "drop" ? "drop" : "pass";
 }
 
-/** A learned flow lives as long as its path, one that rules judged as long as they do. */
+/**
+ * A flow that rules judged lives as long as they do, and none longer than its
+ * path; an answer passes as long as rules let pass what it answers.
+ */
 function isCurrent(
-	paths: NodeIndex["paths"],
+	state: NodeState,
+	table: FlowTable,
 	flow: Flow,
-	set: RuleSetState | undefined,
+	packet: Packet,
+	side: "access" | "exit",
 ): boolean {
-	if (flow.generation > 0 && flow.generation !== set?.generation) {
-		return false;
-	}
-	return typeof flow.spi === "string" || paths.has(flow.spi);
+	const judged = flow.generation > 0;
+	const now = ruleSetOf(state, flow.tenantId, side);
+	if (judged && flow.generation !== now?.generation) return false;
+	if (flow.spi === "drop") return true;
+	if (flow.spi !== "pass") return table.hasPathOf(flow);
+	return judged || answerPasses(state, flow, packet, side);
 }
 
-/**
- * The first rule that matches: rules are in order of rank. The ports of ICMP
- * are its identifier, which tells flows apart but is nothing to rules.
- */
-export function findRule(
-	set: RuleSetState,
-	facts: Packet,
-): RuleState | undefined {
-	const packet = ICMP.includes(facts.proto)
-		? { ...facts, sport: 0, dport: 0 }
-		: facts;
-	let best: RuleState | undefined;
-	for (const rule of set.rules) {
-		if (
-			(best === undefined || rule.rank > best.rank) &&
-			rule.keys.some((key) => matchKey(key, packet))
-		) {
-			best = rule;
-		}
+/** The first answer after a change asks the rules of now. */
+function answerPasses(
+	state: NodeState,
+	flow: Flow,
+	packet: Packet,
+	side: "access" | "exit",
+): boolean {
+	const asked = side === "access" ? "exit" : "access";
+	const set = ruleSetOf(state, flow.tenantId, asked);
+	if (!set) return false;
+	if (flow.born !== set.generation) {
+		const tenant = state.tenants.find(({ id }) => id === flow.tenantId);
+		flow.born = letsAnswer(set, tenant, packet) ? set.generation : 0;
 	}
-	return best;
+	return flow.born > 0;
 }
 
 function chooseByRule(
@@ -206,59 +201,16 @@ function chooseByRule(
 
 function flowHit(
 	node: string,
-	flow: Flow,
+	{ spi, generation, tenantId }: Flow,
 	steps: TraceStep[],
-): number | undefined {
-	const learned = flow.generation === 0;
+): Choice | undefined {
+	const learned = generation === 0;
 	const why = learned
 		? "reply to a flow that left here"
 		: "the flow table remembers its flow";
-	steps.push({ kind: "flow", node, spi: flow.spi, learned, why });
-	return settle(node, flow.spi, "policy", steps);
-}
-
-function settle(
-	node: string,
-	spi: Flow["spi"],
-	reason: "policy" | "default",
-	steps: TraceStep[],
-): number | undefined {
-	if (spi === "pass") {
-		const why = "unchained: the node's own routing takes it";
-		steps.push({ kind: "pass", node, why });
-	}
-	if (spi === "drop") {
-		const why =
-			reason === "policy" ? "a rule says drop" : "the tenant's default is drop";
-		steps.push({ kind: "drop", node, reason, why });
-	}
-	return typeof spi === "number" ? spi : undefined;
-}
-
-/**
- * Whose an address is at a shared exit: of tenants with rules for outsiders
- * here. What two of them claim alike is nobody's.
- */
-function ownerOf(state: NodeState, address: string): number {
-	const hex = addressHex(address);
-	let owner = 0;
-	let narrowest: Range | undefined;
-	for (const { id, subnets } of state.tenants) {
-		const judged = state.ruleSets.some(
-			(set) => set.tenantId === id && set.side === "exit",
-		);
-		for (const range of judged ? subnets.map(prefixRange) : []) {
-			if (!contains([range], hex)) continue;
-			if (narrowest && !covers([narrowest], range)) continue;
-			const disputed = narrowest && covers([range], narrowest);
-			owner = disputed && owner !== id ? 0 : id;
-			narrowest = range;
-		}
-	}
-	return owner;
-}
-
-/** Then DSCP is part of its flows' key. */
-export function looksAtDscp(set: RuleSetState): boolean {
-	return set.rules.some((rule) => rule.keys.some((key) => key.dscpMask !== 0));
+	steps.push({ kind: "flow", node, spi, learned, why });
+	if (spi !== "drop") return { spi, tenantId, isAnswer: learned };
+	const said = "a rule says drop";
+	steps.push({ kind: "drop", node, reason: "policy", why: said });
+	return undefined;
 }

@@ -3,16 +3,40 @@ import type { Packet } from "../../model/packet.js";
 
 export interface Flow {
 	/** A path, or what to do without one. */
-	readonly spi: number | "pass" | "drop";
+	spi: number | "pass" | "drop";
 	/** Of the rule set that decided; 0: learned where its other direction left. */
-	readonly generation: number;
+	generation: number;
+	/** Birth of the path; of the rules that let pass what this answers. */
+	born: number;
 	readonly policyId: number;
 	readonly tenantId: number;
+	/** Where its packets arrive; absent until some have. */
+	from?: { readonly interface: string; readonly vlan: number };
 }
 
 export class FlowTable {
 	readonly #flows = new Map<string, Flow>();
 	readonly #origins = new Map<string, Flow>();
+	readonly #births = new Map<number, number>();
+	#lastBirth = 0;
+
+	/** The node's paths of now: one that comes is another one, whatever its SPI. */
+	meet(paths: ReadonlyMap<number, unknown>): void {
+		for (const spi of this.#births.keys())
+			if (!paths.has(spi)) this.#births.delete(spi);
+		for (const spi of paths.keys())
+			if (!this.#births.has(spi)) this.#births.set(spi, ++this.#lastBirth);
+	}
+
+	/** Tells the path that has an SPI from all that had it before; 0: none has. */
+	birthOf(spi: number): number {
+		return this.#births.get(spi) ?? 0;
+	}
+
+	/** The path that the flow remembers is there. */
+	hasPathOf({ spi, born }: Flow): boolean {
+		return typeof spi === "number" && born > 0 && this.birthOf(spi) === born;
+	}
 
 	get(scope: number, packet: Packet, dscp: number): Flow | undefined {
 		return this.#flows.get(keyOf(scope, packet, dscp));

@@ -11,6 +11,11 @@ export interface Start {
 	readonly vlan?: number;
 	/** Its tenant is the interface's, whatever it says. */
 	readonly packet: Packet;
+	/**
+	 * Set on an ICMP error: its own source. `packet` is then the one it is about,
+	 * reversed, with the error's type.
+	 */
+	readonly errorFrom?: string;
 }
 
 export type TraceStep = {
@@ -57,9 +62,17 @@ export type TraceStep = {
 			readonly vlan: number;
 	  } & OnPath)
 	/** Replies that arrive here walk the path back. */
-	| { readonly kind: "learn"; readonly spi: number; readonly scope: number }
-	/** Left to the node's own routing, unchained. */
-	| { readonly kind: "pass" }
+	| {
+			readonly kind: "learn";
+			readonly spi: number | "pass";
+			readonly scope: number;
+	  }
+	/** Leaves unchained. */
+	| {
+			readonly kind: "pass";
+			readonly interface: string;
+			readonly vlan: number;
+	  }
 	/** `reason` as in bpf/maps.h, lower case without DROP_. */
 	| { readonly kind: "drop"; readonly reason: string }
 );

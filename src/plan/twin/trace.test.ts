@@ -33,7 +33,9 @@ function lines(steps: readonly TraceStep[]): string[] {
 					? ` ${step.reason}`
 					: step.kind === "encapsulate"
 						? ` to ${step.to}`
-						: "";
+						: step.kind === "pass"
+							? ` by ${step.interface}`
+							: "";
 		return `${step.node} ${step.kind}${on}${more}`;
 	});
 }
@@ -79,7 +81,7 @@ test("connections from outside are judged at the exit", () => {
 	const elsewhere = { ...inbound.packet, dst: "192.168.0.1" };
 	assert.deepEqual(lines(trace(states, { ...inbound, packet: elsewhere })), [
 		"edge2 arrive",
-		"edge2 pass",
+		"edge2 drop unowned",
 	]);
 });
 
@@ -88,7 +90,8 @@ test("no rule, a stranger's source, a function that says no", () => {
 	assert.deepEqual(lines(trace(states, { ...start, packet: other })), [
 		"edge1 arrive",
 		"edge1 default",
-		"edge1 pass",
+		"edge1 pass by eth1",
+		"edge1 learn",
 	]);
 	const spoofed = { ...packet, src: "10.9.9.9" };
 	assert.equal(
@@ -151,4 +154,71 @@ test("onChange keep: a running flow stays while its path drains, others move", (
 	assert.deepEqual(met(twin.send(udp)), ["b"]);
 	twin.update(stages.break);
 	assert.deepEqual(met(twin.send(at)), ["b"]);
+});
+
+const gate = (...rules: string[]) =>
+	intentOf(
+		tenant("mobile", { default: "drop" }),
+		node("n", 1, "access:mobile", "exit"),
+		fn("fw", ["a@n"]),
+		...rules.map((rule, i) => policy(`p${i}`, rule)),
+	);
+
+test("unchained there, and back as long as rules let it pass", () => {
+	const open = plan(gate("match(dport=443) >> pass"), NO_MEMORY);
+	const other = gate("match(dport=443) >> pass", "match(dport=22) >> drop");
+	const still = plan(other, open.memory);
+	const shut = plan(gate("match(dport=443) >> fw"), still.memory);
+	const twin = new Twin(open.plan.states);
+	const at = { ...start, node: "n" };
+	const there = twin.send(at);
+	assert.deepEqual(lines(there).slice(-2), ["n pass by eth1", "n learn"]);
+	const reply = twin.reply(there, packet);
+	assert.ok(reply);
+	const last = () => lines(twin.send(reply)).at(-1);
+	assert.equal(last(), "n pass by eth0");
+	twin.update(still.plan.states);
+	assert.equal(last(), "n pass by eth0");
+	twin.update(shut.plan.states);
+	assert.equal(last(), "n drop default");
+	const error = { ...reply, errorFrom: "203.0.113.1" };
+	assert.equal(lines(twin.send(error)).at(-1), "n drop default");
+	const own = { ...at, errorFrom: "203.0.113.1" };
+	assert.equal(lines(twin.send(own)).at(-1), "n drop spoofed");
+});
+
+test("a path that was given an SPI anew is not that of older flows", () => {
+	const { states } = plan(gate("match(dport=443) >> fw"), NO_MEMORY).plan;
+	const twin = new Twin(states);
+	const at = { ...start, node: "n" };
+	const there = twin.send(at);
+	const reply = twin.reply(there, packet);
+	assert.ok(reply);
+	assert.ok(twin.send(reply).some(({ kind }) => kind === "exit"));
+	const without = [...states].map(
+		([node, state]) => [node, { ...state, paths: [] }] as const,
+	);
+	twin.update(new Map(without));
+	twin.update(states);
+	assert.equal(lines(twin.send(reply)).at(-1), "n drop default");
+});
+
+test("from the underlay without a tunnel: only what answers what may pass", () => {
+	const { states } = plan(gate("match(dport=443) >> pass"), NO_MEMORY).plan;
+	const beside = new Map(
+		[...states].map(([node, state]) => {
+			const up = {
+				name: "up",
+				vlan: 0,
+				role: "underlay",
+				tenantId: 0,
+			} as const;
+			return [node, { ...state, interfaces: [...state.interfaces, up] }];
+		}),
+	);
+	const sent = (packet: Packet) =>
+		lines(trace(beside, { node: "n", interface: "up", packet })).at(-1);
+	assert.equal(sent(replyTo(packet)), "n pass by eth0");
+	assert.equal(sent({ ...replyTo(packet), sport: 22 }), "n drop unowned");
+	assert.equal(sent(packet), "n pass by eth1");
 });

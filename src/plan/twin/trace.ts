@@ -1,15 +1,16 @@
 /**
  * The naive twin of the data plane: the way one packet goes through the states
- * of all nodes, step by step and why. Follows bpf/lib: classify.h, exit.h.
+ * of all nodes, step by step and why. Follows bpf/*.bpf.c.
  */
 import type { Packet } from "../../model/packet.js";
-import { addressHex, contains, prefixRange } from "../prefix.js";
 import { SI_START } from "../state.js";
 import type { States } from "../transition.js";
-import { type Decision, Network, walk } from "../walk.js";
+import { type Decision, Network, type NodeIndex, walk } from "../walk.js";
 import { classify } from "./classify.js";
+import { leave, type Place, type Routes } from "./exit.js";
 import { FlowTable, replyTo } from "./flows.js";
-import type { Behaviour, OnPath, Start, TraceStep } from "./steps.js";
+import { plain } from "./plain.js";
+import type { Behaviour, Start, TraceStep } from "./steps.js";
 
 export type { Behaviour, OnPath, Start, TraceStep } from "./steps.js";
 
@@ -25,28 +26,34 @@ export function trace(
 /** A network that remembers flows from packet to packet. */
 export class Twin {
 	#network: Network;
+	readonly #routes: Routes | undefined;
 	readonly #flows = new Map<string, FlowTable>();
 
-	constructor(states: States) {
+	/** `routes`: as far as nobody knows them, interfaces that fit are taken. */
+	constructor(states: States, routes?: Routes) {
 		this.#network = new Network(states.values());
+		this.#routes = routes;
 	}
 
 	/** New states for all nodes; flows stay, as they do in the kernel. */
 	update(states: States): void {
 		this.#network = new Network(states.values());
+		for (const [node, table] of this.#flows) {
+			table.meet(this.#network.nodes.get(node)?.paths ?? new Map());
+		}
 	}
 
 	/** Where the reply of the last packet that `steps` describe arrives. */
 	reply(steps: readonly TraceStep[], packet: Packet): Start | undefined {
-		const exit = steps.find((step) => step.kind === "exit");
-		return (
-			exit && {
-				node: exit.node,
-				interface: exit.interface,
-				vlan: exit.vlan,
-				packet: replyTo(packet),
-			}
-		);
+		const out = steps.find(({ kind }) => kind === "exit" || kind === "pass");
+		return out && "interface" in out
+			? {
+					node: out.node,
+					interface: out.interface,
+					vlan: out.vlan,
+					packet: replyTo(packet),
+				}
+			: undefined;
 	}
 
 	send(
@@ -54,43 +61,60 @@ export class Twin {
 		behaviour: Behaviour = (_, packet) => packet,
 	): TraceStep[] {
 		const { node, packet } = start;
-		const steps: TraceStep[] = [];
 		const at = this.#network.nodes.get(node);
 		const arrived = at?.state.interfaces.find(
 			(one) => one.name === start.interface && one.vlan === (start.vlan ?? 0),
 		);
-		if (!at || !arrived || arrived.role === "underlay") {
-			const why = `node ${node} steers nothing that arrives at ${start.interface}`;
-			return [{ kind: "pass", node, why }];
+		if (!at || !arrived) {
+			const why = `node ${node} knows nobody at ${start.interface}`;
+			return [{ kind: "drop", node, reason: "unowned", why }];
 		}
-		const spi = classify(at, arrived, packet, this.#table(node), steps);
-		if (spi !== undefined) {
-			this.#follow(spi, node, packet, behaviour, steps);
+		const { role } = arrived;
+		if (role === "underlay") return plain(at, arrived, packet, this.#routes);
+		const steps: TraceStep[] = [];
+		const place = this.#place(at);
+		const choice = classify(
+			at,
+			{ ...arrived, role },
+			start,
+			place.table,
+			steps,
+		);
+		if (choice?.spi === "pass") {
+			const { tenantId, isAnswer } = choice;
+			const by = { side: role, isAnswer };
+			const isError = start.errorFrom !== undefined;
+			steps.push(...leave(place, { packet, tenantId, isError, by }));
+		} else if (choice) {
+			this.#follow(choice.spi, start, behaviour, steps);
 		}
 		return steps;
 	}
 
-	#table(node: string): FlowTable {
+	#place(at: NodeIndex): Place {
+		const { node } = at.state;
 		const table = this.#flows.get(node) ?? new FlowTable();
+		if (!this.#flows.has(node)) table.meet(at.paths);
 		this.#flows.set(node, table);
-		return table;
+		return { at, table, routes: this.#routes };
 	}
 
 	#follow(
 		spi: number,
-		from: string,
-		first: Packet,
+		start: Start,
 		behaviour: Behaviour,
 		steps: TraceStep[],
 	): void {
-		const { decisions, stuck } = walk(this.#network, spi, from);
-		let packet = first;
+		const { decisions, stuck } = walk(this.#network, spi, start.node);
+		const isError = start.errorFrom !== undefined;
+		let { packet } = start;
 		for (const decision of decisions) {
-			const step = this.#stepOf(spi, decision, packet);
-			steps.push(step);
-			if (step.kind === "drop") {
+			if (decision.hop.kind === "exit") {
+				steps.push(...this.#leave(spi, decision, packet, isError));
 				return;
 			}
+			const step = this.#stepOf(spi, decision, decision.hop);
+			steps.push(step);
 			if (step.kind === "port") {
 				const after = behaviour(step, packet);
 				if (!after) {
@@ -105,9 +129,6 @@ export class Twin {
 				}
 				packet = after;
 			}
-			if (step.kind === "exit") {
-				this.#learn(spi, step, packet, steps);
-			}
 		}
 		if (stuck) {
 			steps.push({
@@ -119,120 +140,41 @@ export class Twin {
 		}
 	}
 
-	#stepOf(spi: number, decision: Decision, packet: Packet): TraceStep {
-		const { node, si, ttl, hop, instance } = decision;
+	#stepOf(
+		spi: number,
+		{ node, si, ttl, instance }: Decision,
+		hop: Exclude<Decision["hop"], { kind: "exit" }>,
+	) {
 		const on = { node, spi, si, ttl };
-		switch (hop.kind) {
-			case "port":
-			case "tap":
-				return {
-					kind: hop.kind,
-					...on,
-					function: instance?.function ?? "",
-					instance: instance?.instance ?? "",
-					port: hop.port,
-					why:
-						hop.kind === "tap"
-							? "gets a copy, the packet goes on"
-							: `function ${SI_START - si + 1} of the path`,
-				};
-			case "node": {
-				const to = this.#network.byId(hop.nodeId)?.state.node ?? "";
-				const why = `service index ${si} is served there: NSH in VXLAN-GPE`;
-				return { kind: "encapsulate", ...on, to, why };
-			}
-			case "exit":
-				return this.#exit(spi, on, packet);
+		if (hop.kind === "node") {
+			const to = this.#network.byId(hop.nodeId)?.state.node ?? "";
+			const why = `service index ${si} is served there: NSH in VXLAN-GPE`;
+			return { kind: "encapsulate" as const, ...on, to, why };
 		}
+		return {
+			kind: hop.kind,
+			...on,
+			function: instance?.function ?? "",
+			instance: instance?.instance ?? "",
+			port: hop.port,
+			why:
+				hop.kind === "tap"
+					? "gets a copy, the packet goes on"
+					: `function ${SI_START - si + 1} of the path`,
+		};
 	}
 
-	/** Back to where the flow came from, or out by an interface its tenant may use. */
-	#exit(
+	#leave(
 		spi: number,
-		on: { readonly node: string } & OnPath,
+		{ node, si, ttl }: Decision,
 		packet: Packet,
-	): TraceStep {
-		const at = this.#network.nodes.get(on.node);
-		const path = at?.paths.get(spi);
-		const tenant = at?.state.tenants.find(({ id }) => id === path?.tenantId);
-		const home =
-			tenant !== undefined &&
-			contains(tenant.subnets.map(prefixRange), addressHex(packet.dst));
-		const allowed = (at?.state.interfaces ?? []).filter(
-			(one) =>
-				(one.role === "access" && one.tenantId === path?.tenantId) ||
-				(one.role === "exit" &&
-					(one.tenantId === 0 || one.tenantId === path?.tenantId)),
-		);
-		/* Routing decides; here: home to an access interface, else by the own exit. */
-		const out =
-			(home ? allowed.find((one) => one.role === "access") : undefined) ??
-			allowed.find((one) => one.role === "exit" && one.tenantId > 0) ??
-			allowed.find((one) => one.role === "exit");
-		return out
-			? {
-					kind: "exit",
-					...on,
-					interface: out.name,
-					vlan: out.vlan,
-					why: "every function has seen it",
-				}
-			: {
-					kind: "drop",
-					node: on.node,
-					reason: "exit_forbidden",
-					why: "no interface of this node may carry the tenant's packets",
-				};
-	}
-
-	/** As learn_reverse in bpf/lib/exit.h; a reverse path finds its flow there. */
-	#learn(
-		spi: number,
-		out: Omit<Start, "packet">,
-		packet: Packet,
-		steps: TraceStep[],
-	): void {
-		const { node } = out;
+		isError: boolean,
+	): TraceStep[] {
 		const at = this.#network.nodes.get(node);
 		const path = at?.paths.get(spi);
-		const by = at?.state.interfaces.find(
-			(one) => one.name === out.interface && one.vlan === out.vlan,
-		);
-		if (!path || !by) {
-			return;
-		}
-		const scope = by.tenantId;
-		const back = replyTo(packet);
-		const known = this.#table(node).get(scope, back, 0);
-		const origin =
-			known && known.generation > 0
-				? known
-				: this.#table(node).origin(scope, back);
-		if (
-			path.direction === "reverse" &&
-			origin &&
-			origin.generation > 0 &&
-			origin.tenantId === path.tenantId
-		) {
-			return;
-		}
-		if (known && known.tenantId !== path.tenantId) {
-			const why = `the same tuple of tenant ${known.tenantId} already leaves here`;
-			steps.push({ kind: "drop", node, reason: "exit_conflict", why });
-			return;
-		}
-		this.#table(node).set(scope, back, 0, {
-			spi: path.reverseSpi,
-			generation: 0,
-			policyId: 0,
-			tenantId: path.tenantId,
-		});
-		steps.push({
-			kind: "learn",
-			node,
-			spi: path.reverseSpi,
-			scope,
-			why: `replies that arrive here walk path ${path.reverseSpi} back`,
-		});
+		if (!at || !path) return [];
+		const { tenantId } = path;
+		const by = { path, on: { spi, si, ttl } };
+		return leave(this.#place(at), { packet, tenantId, isError, by });
 	}
 }

@@ -8,7 +8,7 @@ import { inspect, isDeepStrictEqual } from "node:util";
 import type { Packet } from "../../../src/model/packet.js";
 import { Random } from "../../../src/plan/random.js";
 import type { NodeState } from "../../../src/plan/state.js";
-import { looksAtDscp } from "../../../src/plan/twin/classify.js";
+import { looksAtDscp } from "../../../src/plan/twin/rules.js";
 import { replyTo } from "../../../src/plan/twin/flows.js";
 import {
 	type Start,

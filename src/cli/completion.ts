@@ -1,7 +1,6 @@
 /** chainmail completion: scripts for bash, zsh and fish, made from the commands. */
 import type { Command, Option } from "commander";
-import { declared, listable, named, singular } from "./kinds.js";
-import { formats } from "./output.js";
+import { declared, listable, type Noun, named, singular } from "./kinds.js";
 import type { Services } from "./session.js";
 
 const shells = ["bash", "zsh", "fish"] as const;
@@ -12,11 +11,24 @@ interface Entry {
 	/** Words after `chainmail`, empty for the program itself. */
 	readonly path: readonly string[];
 	readonly words: readonly string[];
-	readonly options: readonly {
-		readonly flag: string;
-		readonly about: string;
-	}[];
+	readonly options: readonly Flag[];
 }
+
+interface Flag {
+	readonly flag: string;
+	readonly about: string;
+	readonly short?: string | undefined;
+	/** Takes a value: one of these, or any where the list is empty. */
+	readonly values?: readonly string[] | undefined;
+}
+
+/** Options and commands whose value is the name of something declared. */
+const NAMED: Readonly<Record<string, Noun>> = {
+	"--tenant": "tenants",
+	"--node": "nodes",
+	"token join": "nodes",
+	"node revoke": "nodes",
+};
 
 export function registerCompletion(
 	program: Command,
@@ -74,9 +86,11 @@ export function entriesOf(
 				...(ARGUMENTS[path.join(" ")] ?? []),
 			],
 			options: [
-				...options.map(({ long, short, description }) => ({
-					flag: long ?? short ?? "",
-					about: description,
+				...options.map((option) => ({
+					flag: option.long ?? "",
+					short: option.short,
+					about: option.description,
+					values: option.required ? (option.argChoices ?? []) : undefined,
 				})),
 				{ flag: "--help", about: "show help" },
 			],
@@ -99,29 +113,65 @@ function zsh(entries: readonly Entry[]): string {
 	return `#compdef chainmail\nautoload -U +X bashcompinit && bashcompinit\n${bash(entries)}`;
 }
 
+/** Both names of an option that takes a value. */
+const spellings = ({ flag, short }: Flag): string[] =>
+	short === undefined ? [flag] : [flag, short];
+
 function shellFunction(entries: readonly Entry[], last: string): string {
-	const cases = [...entries]
-		.reverse()
-		.map(
-			({ path, words, options }) =>
-				`\t\t"${["chainmail", ...path].join(" ")}"*) words="${[...words, ...options.map(({ flag }) => flag)].join(" ")}" ;;`,
-		);
-	return `_chainmail() {
-	local word said words previous part
+	const valued = new Map(
+		entries
+			.flatMap(({ options }) => options)
+			.filter(({ values }) => values !== undefined)
+			.map((option) => [option.flag, option]),
+	);
+	// Without words of our own the shell completes names of files.
+	const ofOption = [...valued.values()].flatMap((option) => {
+		const { flag, values = [] } = option;
+		const noun = NAMED[flag];
+		const words =
+			noun === undefined ? values.join(" ") : `$(_chainmail_names ${noun})`;
+		if (words === "") return [];
+		return `\t\t${spellings(option).join("|")}) words="${words}" ;;`;
+	});
+	const ofCommand = [...entries].reverse().map(({ path, words, options }) => {
+		const noun = NAMED[path.join(" ")];
+		const names = noun === undefined ? [] : [`$(_chainmail_names ${noun})`];
+		const all = [...names, ...words, ...options.map(({ flag }) => flag)];
+		return `\t\t"${["chainmail", ...path].join(" ")}"*) words="${all.join(" ")}" ;;`;
+	});
+	const ofKind = listable
+		.filter((noun) => noun !== "flows" && noun !== "events")
+		.map((noun) => {
+			const said = [
+				`get ${noun}`,
+				...["get", "describe", "delete"].map((v) => `${v} ${singular(noun)}`),
+			].map((words) => `"chainmail ${words}"`);
+			return `\t\t${said.join("|")}) words="$(_chainmail_names ${noun})" ;;`;
+		});
+	// compgen expands its words: only what a name may be comes so far.
+	return `_chainmail_names() {
+	chainmail get "$1" 2>/dev/null </dev/null |
+		awk 'NR > 1 && $1 ~ /^[a-z0-9-]+$/ { print $1 }' | sort -u
+}
+_chainmail() {
+	local word said words previous part skip=
+	local valued=" ${[...valued.values()].flatMap(spellings).join(" ")} "
 	word="\${COMP_WORDS[COMP_CWORD]}"
 	previous="\${COMP_WORDS[COMP_CWORD-1]}"
-	case "$previous" in
-		-o|--output) COMPREPLY=($(compgen -W "${formats.join(" ")}" -- "$word")); return ;;
-		-f|--file|--config|--join-token-file|--data-dir|--state-dir)
-			COMPREPLY=($(compgen -f -- "$word")); return ;;
-	esac
 	said=chainmail
 	for part in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-		[[ "$part" == -* ]] || said="$said $part"
+		if [[ -n "$skip" ]]; then skip=; continue; fi
+		case "$part" in
+			-*) [[ "$valued" == *" $part "* ]] && skip=1 ;;
+			*) said="$said $part" ;;
+		esac
 	done
-	case "$said" in
-${cases.join("\n")}
-	esac
+	if [[ -n "$skip" ]]; then case "$previous" in
+${ofOption.join("\n")}
+	esac; else case "$said" in
+${ofKind.join("\n")}
+${ofCommand.join("\n")}
+	esac; fi
 	COMPREPLY=($(compgen -W "$words" -- "$word"))
 }
 ${last}`;
@@ -129,6 +179,8 @@ ${last}`;
 
 function fish(entries: readonly Entry[]): string {
 	const quote = (text: string) => `'${text.replaceAll("'", "\\'")}'`;
+	const names = (noun: Noun) =>
+		`(chainmail get ${noun} 2>/dev/null | awk "NR > 1 { print \\$1 }" | sort -u)`;
 	const lines = entries.flatMap(({ path, words, options }) => {
 		const condition =
 			path.length === 0
@@ -137,16 +189,19 @@ function fish(entries: readonly Entry[]): string {
 						.map((word) => `__fish_seen_subcommand_from ${word}`)
 						.join("; and ");
 		const start = `complete -c chainmail -n ${quote(condition)}`;
+		const noun = NAMED[path.join(" ")];
 		return [
 			...(words.length === 0
 				? []
 				: [`${start} -f -a ${quote(words.join(" "))}`]),
-			...options
-				.filter(({ flag }) => flag.startsWith("--"))
-				.map(
-					({ flag, about }) =>
-						`${start} -l ${flag.slice(2)} -d ${quote(about)}`,
-				),
+			...(noun === undefined ? [] : [`${start} -f -a ${quote(names(noun))}`]),
+			...options.map(({ flag, about, values }) => {
+				const of = NAMED[flag];
+				const given = of === undefined ? (values ?? []).join(" ") : names(of);
+				const value = values === undefined ? "" : " -r";
+				const choice = given === "" ? "" : ` -f -a ${quote(given)}`;
+				return `${start} -l ${flag.slice(2)}${value}${choice} -d ${quote(about)}`;
+			}),
 		];
 	});
 	return lines.join("\n");

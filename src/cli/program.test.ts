@@ -137,8 +137,30 @@ for (const [shell, syntax] of [
 		if (syntax === undefined) return;
 		const { spawnSync } = await import("node:child_process");
 		const [program, ...args] = syntax;
-		const script = `${captured.out}\nCOMP_WORDS=(chainmail get po); COMP_CWORD=2; _chainmail; echo "\${COMPREPLY[@]}"`;
 		assert.equal(spawnSync(program, args, { input: captured.out }).status, 0);
-		const answer = spawnSync(program, { input: script, encoding: "utf8" });
-		assert.equal(answer.stdout.trim(), "policies", answer.stderr);
+		const complete = (line: string) => {
+			const words = line.split(" ");
+			const script = `${captured.out}
+chainmail() { [[ "$*" == "get nodes" ]] && printf 'NODE STATE\\nedge1 ready\\nedge2 ready\\n'; }
+COMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")}); COMP_CWORD=${words.length - 1}; _chainmail; echo "\${COMPREPLY[@]}"`;
+			const answer = spawnSync(program, { input: script, encoding: "utf8" });
+			assert.equal(answer.stderr, "", line);
+			return answer.stdout.trim();
+		};
+		for (const [line, wanted] of [
+			["chainmail get po", "policies"],
+			["chainmail -o json get po", "policies"],
+			["chainmail get --tenant blue po", "policies"],
+			["chainmail token create x --role o", "operator"],
+			["chainmail controller --log-level w", "warn"],
+			["chainmail get --output y", "yaml"],
+			["chainmail describe node ", "edge1 edge2"],
+			["chainmail doctor --node edge2", "edge2"],
+			["chainmail token join ", "edge1 edge2"],
+			["chainmail delete policy web --d", "--dry-run"],
+		] as const)
+			assert.ok(
+				complete(line).startsWith(wanted),
+				`${line}: ${complete(line)}`,
+			);
 	});

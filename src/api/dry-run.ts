@@ -35,6 +35,7 @@ export async function tryOnNodes(
 			}
 		}),
 	);
+	refusals.sort((a, b) => (a.message < b.message ? -1 : 1));
 	const [first] = refusals;
 	if (first)
 		throw new Fault("node_refused", `dry run: ${first.message}`, refusals);
@@ -62,8 +63,11 @@ export function locateRefusals(
 		if (document < 0) return problem;
 		const { ruleset } = (documents[document] as FunctionDocument).spec;
 		const line = /: ruleset text: line (\d+):/.exec(problem.message)?.[1];
-		if (!ruleset || !("text" in ruleset) || line === undefined)
-			return { ...problem, document, pointer: "/name" };
+		if (!ruleset || !("text" in ruleset) || line === undefined) {
+			const isCommand = problem.message.includes("): command ");
+			const pointer = isCommand ? "/spec/command/0" : "/name";
+			return { ...problem, document, pointer };
+		}
 		const lines = ruleset.text.split("\n");
 		const before = lines.slice(0, Number(line) - 1);
 		const [wrong = ""] = lines.slice(Number(line) - 1);

@@ -16,6 +16,7 @@ import { table } from "./table.js";
 const ROUND_MS = 1000;
 
 interface Round {
+	/** Without those of paths that are gone. */
 	readonly flows: readonly FlowView[];
 	/** The paths the packet would take, and those its flows take. */
 	readonly paths: readonly PathView[];
@@ -54,9 +55,10 @@ async function ask(client: Client, request: TraceRequest): Promise<Round> {
 		...request,
 		live: true,
 	});
+	const current = flows.filter(({ old }) => old !== true);
 	const spis = new Set([
 		...steps.flatMap(({ spi }) => spi ?? []),
-		...flows.flatMap((flow) => (flow.old ? [] : (flow.spi ?? []))),
+		...current.flatMap(({ spi }) => spi ?? []),
 	]);
 	const paths = await Promise.all(
 		[...spis].map((spi) =>
@@ -68,7 +70,7 @@ async function ask(client: Client, request: TraceRequest): Promise<Round> {
 			}),
 		),
 	);
-	return { flows, paths: paths.filter((path) => path !== undefined) };
+	return { flows: current, paths: paths.filter((path) => path !== undefined) };
 }
 
 const keyOf = (path: PathView, i: number) => `${path.spi} ${i}`;

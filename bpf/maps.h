@@ -136,7 +136,7 @@ struct flow {
 	__u32 spi;		/* of the path, or enum special_spi */
 	__u32 generation;	/* of the rule set that decided; 0: learned at an exit */
 	__u32 policy;
-	__u32 born;		/* of the path; of the rules that let pass what this answers */
+	__u32 born;		/* of the path; of what let pass what this answers: born_of_rules() */
 	__u32 ifindex;		/* where the flow's packets arrive, and replies leave */
 	__u64 first_seen_ns;
 	__u64 last_seen_ns;

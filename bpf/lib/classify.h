@@ -148,19 +148,26 @@ COLD __u32 judge_answered(struct packet *p, __u32 tenant, __u32 access)
 	return set->generation;
 }
 
+/* What an answer remembers of the rules that let pass what it answers. */
+INLINE __u32 born_of_rules(__u32 generation, bool access)
+{
+	return generation << 1 | access;
+}
+
 /*
  * Answers to what passes unchained pass as long as rules let it: the first one
  * after a change asks the rules of now.
  */
-INLINE bool answer_passes(struct packet *p, struct flow *f, bool access)
+INLINE bool answer_passes(struct packet *p, struct flow *f)
 {
+	bool access = f->born & 1;
 	struct rule_version *now = version_of(f->tenant, access);
 
 	if (!now || !now->generation)
 		return false;
-	if (now->generation != f->born)
-		f->born = judge_answered(p, f->tenant, access);
-	return f->born;
+	if (f->born != born_of_rules(now->generation, access))
+		f->born = born_of_rules(judge_answered(p, f->tenant, access), access);
+	return f->born >> 1;
 }
 
 COLD int enter_origin(const struct packet *p, const struct flow *f)
@@ -261,16 +268,16 @@ INLINE int classify_miss(struct __sk_buff *skb, struct packet *p, const struct i
 
 /*
  * A learned flow has generation 0: it lives as long as its path, or as the rules
- * that let pass what it answers, at the other side than where it arrives.
+ * that let pass what it answers.
  */
-INLINE bool flow_is_current(struct packet *p, struct flow *f, const struct rule_version *now, bool access)
+INLINE bool flow_is_current(struct packet *p, struct flow *f, const struct rule_version *now)
 {
 	if (f->generation && (!now || f->generation != now->generation))
 		return false;
 	if (f->spi == SPI_DROP)
 		return true;
 	if (f->spi == SPI_PASS)
-		return f->generation || answer_passes(p, f, !access);
+		return f->generation || answer_passes(p, f);
 	return path_of(f);
 }
 
@@ -307,7 +314,7 @@ INLINE int classify(struct __sk_buff *skb, struct packet *p, const struct iface 
 		f = find_learned(p);
 	if (f && !access && f->generation)
 		now = version_of(f->tenant, false);
-	if (!f || !flow_is_current(p, f, now, access)) {
+	if (!f || !flow_is_current(p, f, now)) {
 		/* find_learned() may have taken the DSCP out of the key. */
 		p->key.t.dscp = access && now && now->uses_dscp ? p->dscp : 0;
 		return classify_miss(skb, p, iface, spi);

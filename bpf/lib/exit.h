@@ -62,8 +62,8 @@ COLD int enter_learned(const struct packet *p, const struct flow_key *back, __u3
 /*
  * What answers this packet arrives where it leaves, and takes the path `spi`, or
  * passes as long as the rules that let this one pass, `born`. An answer itself
- * changes nothing about a flow that rules have judged here: it would open again
- * what they shut, and hold on to a path they have left.
+ * teaches nothing: rules have judged what it answers, and will again. It would open
+ * what they shut since, or shut for another DSCP, and hold on to a path they left.
  */
 FRAME int learn(const struct packet *p, __u32 spi, __u32 born, __u32 scope, __u32 is_answer)
 {
@@ -84,7 +84,7 @@ FRAME int learn(const struct packet *p, __u32 spi, __u32 born, __u32 scope, __u3
 	tuple_reverse(&back.t, &p->key.t);
 	old = bpf_map_lookup_elem(&flows, &back);
 	if (old && old->tenant == p->tenant) {
-		if ((old->spi != spi || old->born != born) && !(is_answer && old->generation)) {
+		if (!is_answer && (old->spi != spi || old->born != born)) {
 			old->spi = spi;
 			old->born = born;
 			old->generation = 0;
@@ -93,7 +93,7 @@ FRAME int learn(const struct packet *p, __u32 spi, __u32 born, __u32 scope, __u3
 	}
 	if (old && now_ns() - old->last_seen_ns < LEARNED_IDLE_NS)
 		return DROP_EXIT_CONFLICT;
-	return enter_learned(p, &back, spi, born, policy);
+	return is_answer ? 0 : enter_learned(p, &back, spi, born, policy);
 }
 
 /* A packet of `path`, or one that the rules of a side let pass. */
@@ -104,7 +104,7 @@ INLINE int learn_answers(const struct packet *p, const struct path *path, __u32 
 	if (path)
 		return learn(p, path->reverse_spi, 0, scope, path->flags & PATH_REVERSE);
 	now = version_of(p->tenant, access);
-	return now ? learn(p, SPI_PASS, now->generation, scope, p->flags & PKT_ANSWER) : 0;
+	return now ? learn(p, SPI_PASS, born_of_rules(now->generation, access), scope, p->flags & PKT_ANSWER) : 0;
 }
 
 INLINE bool exit_allowed(const struct iface *out, __u32 tenant)

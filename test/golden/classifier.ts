@@ -388,6 +388,36 @@ export const classifier: readonly Row[] = [
 		out: f.toServer(ttl63, f.syn(7)),
 	},
 	{
+		title: "an answer opens nothing for another DSCP than it answered",
+		after: [
+			access(
+				f.fromUser(ipv4({ src: f.USER, dst: f.SERVER, dscp: 10 }), f.syn(7)),
+			),
+			exit(f.fromServer(f.down4, f.answer(7))),
+		],
+		...access(f.fromUser(expedited, f.syn(7))),
+		verdict: "drop",
+		drop: "policy",
+	},
+	{
+		title: "between users: the answer passes as rules let what it answers",
+		after: [
+			access(
+				f.fromUser(
+					ipv4({ src: "10.0.1.11", dst: f.USER }),
+					tcp({ sport: 25, dport: 23 }),
+				),
+			),
+		],
+		...access(
+			f.fromUser(
+				ipv4({ src: f.USER, dst: "10.0.1.11" }),
+				tcp({ sport: 23, dport: 25 }),
+			),
+		),
+		verdict: "redirect",
+	},
+	{
 		title: "a user's reply walks back whatever its DSCP",
 		after: [
 			exit(f.fromServer(f.down6, f.syn(23))),

@@ -145,18 +145,12 @@ function isCurrent(
 	if (judged && flow.generation !== now?.generation) return false;
 	if (flow.spi === "drop") return true;
 	if (flow.spi !== "pass") return table.hasPathOf(flow);
-	return judged || answerPasses(state, flow, packet, side);
+	return judged || answerPasses(state, flow, packet);
 }
 
 /** The first answer after a change asks the rules of now. */
-function answerPasses(
-	state: NodeState,
-	flow: Flow,
-	packet: Packet,
-	side: "access" | "exit",
-): boolean {
-	const asked = side === "access" ? "exit" : "access";
-	const set = ruleSetOf(state, flow.tenantId, asked);
+function answerPasses(state: NodeState, flow: Flow, packet: Packet): boolean {
+	const set = flow.asked && ruleSetOf(state, flow.tenantId, flow.asked);
 	if (!set) return false;
 	if (flow.born !== set.generation) {
 		const tenant = state.tenants.find(({ id }) => id === flow.tenantId);

@@ -142,7 +142,8 @@ function learn(
 	if ("path" in by && born === 0) return [];
 	const isAnswer = "path" in by ? by.path.direction === "reverse" : by.isAnswer;
 	const known = table.get(scope, back, 0);
-	const owner = scope === 0 && !known ? ownerOf(state, packet.src) : 0;
+	const fresh = !known && !isAnswer;
+	const owner = scope === 0 && fresh ? ownerOf(state, packet.src) : 0;
 	const rival = known?.tenantId ?? (owner || tenantId);
 	if (rival !== tenantId) {
 		const why = known
@@ -151,11 +152,16 @@ function learn(
 		return [{ kind: "drop", node, reason: "exit_conflict", why }];
 	}
 	if (isAnswer) return [];
+	const asked = "path" in by ? undefined : by.side;
 	if (!known) {
-		const fresh = { spi, born, generation: 0, policyId: 0, tenantId };
-		table.set(scope, back, 0, fresh);
-	} else if (known.spi !== spi || known.born !== born) {
-		Object.assign(known, { spi, born, generation: 0 });
+		const flow = { spi, born, asked, generation: 0, policyId: 0, tenantId };
+		table.set(scope, back, 0, flow);
+	} else if (
+		known.spi !== spi ||
+		known.born !== born ||
+		known.asked !== asked
+	) {
+		Object.assign(known, { spi, born, asked, generation: 0 });
 	}
 	const why =
 		spi === "pass"

@@ -6,8 +6,10 @@ export interface Flow {
 	spi: number | "pass" | "drop";
 	/** Of the rule set that decided; 0: learned where its other direction left. */
 	generation: number;
-	/** Birth of the path; of the rules that let pass what this answers. */
+	/** Birth of the path; generation of the rules that let pass what this answers. */
 	born: number;
+	/** Side of those rules. */
+	asked?: "access" | "exit" | undefined;
 	readonly policyId: number;
 	readonly tenantId: number;
 	/** Where its packets arrive; absent until some have. */

@@ -23,6 +23,7 @@ import {
 import type { Functions } from "./functions.js";
 import { KINDS, NODES, nameOf, type PortId, underlayOf } from "./network.js";
 import { framesOf, type Shape } from "./packets.js";
+import { linesOf } from "./routes.js";
 import {
 	dropped,
 	exits,
@@ -47,7 +48,6 @@ export const INSIDE = 0;
 export const OUTSIDE = 1;
 
 export const userMac = (tenantId: number) => mac(0x60 + tenantId);
-const GATEWAY = { net: mac(0x71), ap: mac(0x72), aq: mac(0x73) };
 const ROUTER = mac(0x74);
 
 /** A frame for a program, on an interface of its node. */
@@ -64,10 +64,22 @@ export interface Journey {
 	readonly frame: Buffer;
 }
 
+/** What a function has got and not yet given back for good. */
+export interface Held {
+	readonly node: string;
+	readonly port: number;
+	/** That it has to come back on. */
+	readonly side: number;
+	readonly packet: Packet;
+	readonly spi: number;
+	/** When: changes of the network until then. */
+	readonly epoch: number;
+}
+
 export class KernelNetwork {
 	readonly #worlds: ReadonlyMap<string, World>;
-	/** What ports hold: node, port, side they come back on, tuple. */
-	readonly held = new Set<string>();
+	/** What ports hold, by heldKey(). */
+	readonly held = new Map<string, Held>();
 
 	constructor(states: States) {
 		this.#worlds = new Map(
@@ -121,13 +133,15 @@ export class KernelNetwork {
 		shape: Shape,
 		nth: number,
 		functions: Functions,
+		epoch: number,
 	): Journey {
 		const way: string[] = [];
 		let { node, packet: facts } = start;
 		let translated = false;
-		let run: Run = { program: "access", on: start.interface, frame };
+		const program = start.interface === "up" ? "underlay" : "access";
+		let run: Run = { program, on: start.interface, frame };
 		for (let runs = 0; runs < MOST_RUNS; runs++) {
-			const next = this.arrive(node, run, facts, !translated);
+			const next = this.arrive(node, run, facts, !translated, epoch);
 			way.push(next.word);
 			const { to, data } = next;
 			if (to?.kind === "node") {
@@ -169,6 +183,7 @@ export class KernelNetwork {
 		{ program, on, frame }: Run,
 		facts: Packet,
 		aged: boolean,
+		epoch: number,
 	) {
 		const world = this.world(node);
 		const result = world.measure(program, on, frame, 1);
@@ -196,7 +211,14 @@ export class KernelNetwork {
 		const state = world.maps.states.get(
 			keyOf(PORT_SCOPE + 2 * to.port + back, facts),
 		);
-		this.held.add(heldKey(node, to.port, back, facts));
+		this.held.set(heldKey(node, to.port, back, facts), {
+			node,
+			port: to.port,
+			side: back,
+			packet: facts,
+			spi: state?.spi ?? 0,
+			epoch,
+		});
 		const si = (state?.si ?? 0) + 1;
 		const ttl = aged ? state?.ttl : undefined;
 		return { word: given(node, to.port, state?.spi, si, ttl), to, data };
@@ -230,7 +252,7 @@ export class KernelNetwork {
 			const to = NODES.find((one) => underlayOf(one) === destination(data));
 			if (to) return { kind: "node" as const, node: nameOf(to) };
 		}
-		const out = (["net", "ap", "aq"] as const).find(
+		const out = (["net", "ap", "aq", "up"] as const).find(
 			(name) => world.interface(name).mac === src,
 		);
 		if (out) return { kind: "exit" as const, interface: out };
@@ -276,33 +298,4 @@ function relink(frame: Buffer, src: string, dst: string): Buffer {
 	copy.set(parseMac(dst), 0);
 	copy.set(parseMac(src), 6);
 	return copy;
-}
-
-/** ip(8) lines of a node: every neighbour is known, whatever leaves. */
-function linesOf(nodeId: number): string[] {
-	const behind = (
-		name: "net" | "ap" | "aq",
-		n: number,
-		...routes: string[]
-	) => [
-		`addr add 172.31.${n}.1/24 dev ${name}`,
-		`neigh add 172.31.${n}.2 lladdr ${GATEWAY[name]} dev ${name} nud permanent`,
-		`addr add 2001:db8:f${n}::1/64 dev ${name} nodad`,
-		`neigh add 2001:db8:f${n}::2 lladdr ${GATEWAY[name]} dev ${name} nud permanent`,
-		...routes.map((to) =>
-			to.includes(":")
-				? `route add ${to} via 2001:db8:f${n}::2 dev ${name}`
-				: `route add ${to} via 172.31.${n}.2 dev ${name}`,
-		),
-	];
-	return [
-		`addr add ${underlayOf(nodeId)}/24 dev up`,
-		...NODES.filter((one) => one !== nodeId).map(
-			(one) =>
-				`neigh add ${underlayOf(one)} lladdr ${mac(0x80 + one)} dev up nud permanent`,
-		),
-		...behind("net", 0, "0.0.0.0/0", "::/0"),
-		...behind("ap", 1, "10.1.0.0/16", "2001:db8:1::/48"),
-		...behind("aq", 2, "10.2.0.0/15", "2001:db8:2::/48"),
-	];
 }

@@ -12,7 +12,7 @@ import type {
 	TenantState,
 } from "../../../src/plan/state.js";
 import type { States } from "../../../src/plan/transition.js";
-import { changedRuleSet, randomRuleSet } from "./rules.js";
+import { changedRuleSet, isNamed, randomRuleSet } from "./rules.js";
 import { PARTIES, type Party } from "./tenants.js";
 
 export const NODES = [1, 2, 3] as const;
@@ -49,6 +49,8 @@ export interface Route {
 
 export interface RandomNetwork {
 	readonly routes: readonly Route[];
+	/** SPIs whose paths have gone: the next change gives them anew. */
+	readonly free: readonly number[];
 	readonly states: States;
 }
 
@@ -121,35 +123,51 @@ export function randomNetwork(random: Random): RandomNetwork {
 			ruleSets,
 		};
 	});
-	return { routes, states: byName(states) };
+	return { routes, free: [], states: byName(states) };
 }
 
-/** The same network after a change: rules lead elsewhere, one route is gone. */
+/**
+ * The same network after a change: rules lead elsewhere, some routes are gone,
+ * and the SPIs of those that had gone before are those of other tenants' routes.
+ */
 export function changedNetwork(
 	random: Random,
-	{ routes, states }: RandomNetwork,
+	{ routes, free, states }: RandomNetwork,
 ): RandomNetwork {
-	const gone = random.pick(routes);
-	const left = routes.filter((route) => route !== gone);
+	const gone = new Set(Array.from({ length: 4 }, () => random.pick(routes)));
+	const left = [
+		...routes.filter((route) => !gone.has(route)),
+		...free.map((spi): Route => {
+			const party = random.pick(PARTIES);
+			return {
+				spi,
+				party,
+				side: party.name === "green" ? "access" : sideOf(random),
+				entry: random.pick(NODES),
+				exit: random.pick(NODES),
+				stops: randomStops(random, []),
+			};
+		}),
+	];
 	const changed = [...states.values()].map(
 		(state): NodeState => ({
 			...state,
 			revision: state.revision + 1,
+			instances: instancesOf(state.nodeId, left),
 			paths: left.flatMap((route) => pathsOn(state.nodeId, route)),
 			ruleSets: state.ruleSets.map((set) => {
 				const party = PARTIES.find(({ id }) => id === set.tenantId);
-				return party && random.chance(70)
-					? changedRuleSet(
-							random,
-							set,
-							spisOf(random, left, party, set.side, state.nodeId),
-						)
-					: set;
+				if (!party || (random.chance(30) && !isNamed(set, free))) return set;
+				const spis = spisOf(random, left, party, set.side, state.nodeId);
+				return changedRuleSet(random, set, spis, free);
 			}),
 		}),
 	);
-	return { routes: left, states: byName(changed) };
+	const freed = [...gone].map(({ spi }) => spi);
+	return { routes: left, free: freed, states: byName(changed) };
 }
+
+const sideOf = (random: Random) => random.pick(["access", "exit"] as const);
 
 const byName = (states: readonly NodeState[]): States =>
 	new Map(states.map((state) => [state.node, state]));

@@ -26,6 +26,7 @@ import type { Nsh } from "../../../src/wire/nsh.js";
 import {
 	isWithin,
 	OUTSIDE,
+	PARTIES,
 	type Party,
 	randomAddress,
 	randomBits,
@@ -48,7 +49,7 @@ export interface Shape {
 	readonly fragmentId?: number;
 }
 
-const PLAIN: Shape = {
+export const PLAIN: Shape = {
 	options: Buffer.alloc(0),
 	extensions: [],
 	payload: Buffer.alloc(8),
@@ -70,7 +71,9 @@ export function randomPacket(
 	const near = random.chance(85) ? key : undefined;
 	const family = near?.family || (random.chance(60) ? 4 : 6);
 	const own = party.subnets;
-	const [from, to] = side === "access" ? [own, OUTSIDE] : [OUTSIDE, own];
+	/* Now and then to other users, of whatever tenant. */
+	const outside = random.chance(90) ? OUTSIDE : random.pick(PARTIES).subnets;
+	const [from, to] = side === "access" ? [own, outside] : [OUTSIDE, own];
 	const proto = protocol(random, near, family);
 	const number = (mask: number, value: number, bits: number) =>
 		fitting(random, near ? mask : 0, near ? value : 0, bits);
@@ -83,11 +86,13 @@ export function randomPacket(
 	const src = spoofed
 		? randomAddress(random, ["10.9.0.0/16", "2001:db8:9::/48"], family)
 		: address(random, near?.src, near?.srcMask, from, family);
+	const dst = address(random, near?.dst, near?.dstMask, to, family);
 	return {
 		tenant: party.name,
 		family,
 		src,
-		dst: address(random, near?.dst, near?.dstMask, to, family),
+		/* Nobody sends to himself: that would answer itself. */
+		dst: dst === src ? randomAddress(random, OUTSIDE, family) : dst,
 		proto,
 		sport: isIcmp(proto) ? id : hasPorts(proto) ? sport : 0,
 		dport: isIcmp(proto) ? id : hasPorts(proto) ? dport : 0,
@@ -270,25 +275,37 @@ function transport(
 	}
 }
 
-/** An error of a router outside about a packet as it left. */
+/** Types of ICMP that answer others. */
+const ANSWERS: Readonly<Record<number, number>> = { 8: 0, 13: 14, 128: 129 };
+
+/** A packet whose ends are exchanged already, as what answers. */
+export function answering(packet: Packet): Packet {
+	const { proto, icmpType } = packet;
+	return isIcmp(proto)
+		? { ...packet, icmpType: ANSWERS[icmpType] ?? icmpType }
+		: packet;
+}
+
+/** An error about a packet as it left; `to` is who sent that, as a rule. */
 export function errorAbout(
 	facts: Packet,
+	{ from, to }: { readonly from: string; readonly to: string },
 	macs: { readonly src: string; readonly dst: string },
 	vlan = 0,
 ): Buffer {
-	const { family, src, dscp } = facts;
+	const { family, dscp } = facts;
 	const link = eth({ ...macs, ...(vlan > 0 && { vlan }) });
 	const about = packet(network(facts, PLAIN), ...transport(facts, PLAIN));
 	return family === 4
 		? packet(
 				link,
-				ipv4({ src: "203.0.113.77", dst: src, dscp }),
+				ipv4({ src: from, dst: to, dscp }),
 				icmp({ type: 11 }),
 				about.subarray(0, 28),
 			)
 		: packet(
 				link,
-				ipv6({ src: "2001:db8:200::77", dst: src, dscp }),
+				ipv6({ src: from, dst: to, dscp }),
 				icmpv6({ type: 3 }),
 				about,
 			);

@@ -51,21 +51,33 @@ export function randomRuleSet(
 
 const maskOf = (key: MaskedKey) => textOf(matchMask(key));
 
-/** The same policies after a change: some lead elsewhere, some are gone. */
+/**
+ * The same policies after a change: some lead elsewhere, as do all that led to
+ * paths of `gone`, and some are gone.
+ */
 export function changedRuleSet(
 	random: Random,
 	set: RuleSetState,
 	spis: readonly number[],
+	gone: readonly number[],
 ): RuleSetState {
 	const rules = set.rules
 		.filter(() => random.chance(90))
 		.map((rule) =>
-			random.chance(50)
+			random.chance(50) || names(rule, gone)
 				? { ...rule, action: randomAction(random, spis) }
 				: rule,
 		);
 	return { ...set, generation: set.generation + 1, rules };
 }
+
+/** A rule of the set leads to one of the paths. */
+export function isNamed(set: RuleSetState, spis: readonly number[]): boolean {
+	return set.rules.some((rule) => names(rule, spis));
+}
+
+const names = ({ action }: RuleState, spis: readonly number[]) =>
+	action.kind === "chain" && action.slots.some((spi) => spis.includes(spi));
 
 function randomAction(random: Random, spis: readonly number[]): RuleAction {
 	if (random.chance(10)) return { kind: "pass" };

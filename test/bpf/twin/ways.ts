@@ -27,11 +27,11 @@ export const passed = (node: string) => `${node} passes`;
 export const dropped = (node: string, reason: string) =>
 	`${node} drops: ${reason}`;
 
-/** What the twin's steps come to; a packet that dies at an exit never left. */
+/** What the twin's steps come to. */
 export function wayOf(steps: readonly TraceStep[]): Way {
 	/* A packet with another tuple is not known to be older: its TTL starts anew. */
 	let translated = false;
-	const way = steps.flatMap((step): string[] => {
+	return steps.flatMap((step): string[] => {
 		const ttl = "ttl" in step && !translated ? step.ttl : undefined;
 		switch (step.kind) {
 			case "port":
@@ -40,22 +40,15 @@ export function wayOf(steps: readonly TraceStep[]): Way {
 			case "encapsulate":
 				return [wired(step.node, step.to, step.spi, step.si, ttl)];
 			case "exit":
-				return [exits(step.node, step.interface)];
 			case "pass":
-				return [passed(step.node)];
+				return [exits(step.node, step.interface)];
 			case "drop":
 				return [dropped(step.node, step.reason)];
 			default:
 				return [];
 		}
 	});
-	const died = steps.at(-1)?.kind === "drop";
-	return way.filter(
-		(_, i) => !(died && steps.some(isExit) && i === way.length - 2),
-	);
 }
-
-const isExit = (step: TraceStep) => step.kind === "exit";
 
 /** What the flow table must say afterwards; undefined where nothing is entered. */
 export function choiceOf(steps: readonly TraceStep[]): string | undefined {

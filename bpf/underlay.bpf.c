@@ -150,6 +150,8 @@ FRAME int plain(struct __sk_buff *skb)
 		return on_link(skb, &p);
 	if (err)
 		return drop(skb, &p, err, 0);
+	if (untag(skb, &p))
+		return drop(skb, &p, DROP_RESOURCES, 0);
 	err = find_way(skb, &p, &way, FOR_ANYBODY);
 	if (err)
 		return err < 0 ? TC_ACT_OK : drop(skb, &p, err, 0);

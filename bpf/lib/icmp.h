@@ -59,7 +59,7 @@ COLD int quote_v4(struct __sk_buff *skb, __u32 error, __u32 mtu)
 	h.ip.check = fold(bpf_csum_diff(0, 0, (__be32 *)&h.ip, sizeof(h.ip), 0));
 	h.icmp.type = error == ERROR_TOO_BIG ? ICMP_UNREACHABLE : ICMP_EXCEEDED;
 	h.icmp.code = error == ERROR_TOO_BIG ? 4 : 0;
-	h.icmp.mtu = bpf_htonl(mtu & 0xffff);
+	h.icmp.mtu = error == ERROR_TOO_BIG ? bpf_htonl(mtu & 0xffff) : 0;
 	h.icmp.check = fold(bpf_csum_diff(0, 0, (__be32 *)quote, sizeof(quote),
 					  bpf_csum_diff(0, 0, (__be32 *)&h.icmp, sizeof(h.icmp), 0)));
 	return bpf_skb_store_bytes(skb, ETH_HLEN, &h, sizeof(h), 0);
@@ -92,7 +92,7 @@ COLD int quote_v6(struct __sk_buff *skb, __u32 error, __u32 mtu)
 	h.ip.saddr = pseudo.src = ip->daddr;
 	h.ip.daddr = pseudo.dst = ip->saddr;
 	h.icmp.type = error == ERROR_TOO_BIG ? ICMPV6_TOO_BIG : ICMPV6_EXCEEDED;
-	h.icmp.mtu = bpf_htonl(mtu);
+	h.icmp.mtu = error == ERROR_TOO_BIG ? bpf_htonl(mtu) : 0;
 	pseudo.len = bpf_htonl(ICMP_HEADER + V6_QUOTE);
 	pseudo.next = bpf_htonl(IPPROTO_ICMPV6);
 	sum = bpf_csum_diff(0, 0, (__be32 *)&pseudo, sizeof(pseudo), 0);

@@ -9,7 +9,7 @@ import {
 	tcp,
 	udp,
 } from "../../src/wire/build.js";
-import { expectTooBig } from "./expect.js";
+import { expectExpired, expectTooBig } from "./expect.js";
 import * as f from "./frames.js";
 import { access, delivered, dns, exit, port, type Row, ttl63 } from "./row.js";
 
@@ -94,6 +94,24 @@ export const classifier: readonly Row[] = [
 		...access(f.fromUser(f.up4, f.syn(8080))),
 		verdict: "redirect",
 		out: f.toServer(ttl63, f.syn(8080)),
+	},
+	{
+		title: "unchained, at the end of its TTL",
+		...access(
+			f.fromUser(ipv4({ src: f.USER, dst: f.SERVER, ttl: 1 }), f.syn(9)),
+		),
+		verdict: "redirect",
+		drop: "expired",
+		check: expectExpired,
+	},
+	{
+		title: "or hop limit",
+		...access(
+			f.fromUser(ipv6({ src: f.USER6, dst: f.SERVER6, hopLimit: 1 }), f.syn(9)),
+		),
+		verdict: "redirect",
+		drop: "expired",
+		check: expectExpired,
 	},
 	{
 		title: "unchained, where no route leads",

@@ -13,13 +13,27 @@ export function expectIp(frame: Buffer, ip: Buffer): void {
 
 /** An ICMP or ICMPv6 error that names the MTU, with right checksums. */
 export function expectTooBig(frame: Buffer, mtu: number): void {
+	expectError(frame, { 4: [3, 4], 6: [2, 0] }, mtu);
+}
+
+/** "Time exceeded", whose last four bytes are 0 (RFC 792, RFC 4443 section 3.3). */
+export function expectExpired(frame: Buffer): void {
+	expectError(frame, { 4: [11, 0], 6: [3, 0] }, 0);
+}
+
+/** Type and code by family, and what follows the checksum. */
+function expectError(
+	frame: Buffer,
+	kinds: Readonly<Record<4 | 6, readonly [type: number, code: number]>>,
+	rest: number,
+): void {
 	const packet = decodePacket(frame);
 	const error = layerOf(packet, "icmp") ?? layerOf(packet, "icmpv6");
 	assert.ok(error, "is no ICMP packet");
-	const v4 = layerOf(packet, "ipv4") !== undefined;
+	const [type, code] = kinds[layerOf(packet, "ipv4") ? 4 : 6];
 	assert.deepEqual(
-		{ type: error.type, code: error.code, mtu: error.rest },
-		{ type: v4 ? 3 : 2, code: v4 ? 4 : 0, mtu },
+		{ type: error.type, code: error.code, rest: error.rest },
+		{ type, code, rest },
 	);
 	assert.deepEqual(wrongChecksums(packet), []);
 	assert.ok(packet.embedded, "quotes no packet");

@@ -4,6 +4,7 @@
  */
 import { answers } from "./answers.js";
 import { classifier } from "./classifier.js";
+import { plain } from "./plain.js";
 import { ports } from "./ports.js";
 import type { Row } from "./row.js";
 import { tunnels } from "./tunnels.js";
@@ -13,4 +14,5 @@ export const rows: readonly Row[] = [
 	...ports,
 	...answers,
 	...tunnels,
+	...plain,
 ];

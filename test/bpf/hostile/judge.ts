@@ -12,7 +12,8 @@ import { IpProto } from "../../../src/wire/ipv4.js";
 import type { Outcome } from "../world.js";
 
 const IPV4_HEADER = 20;
-const ANSWERED = "too_big";
+/** The packet goes on as an ICMP error about itself. */
+const ANSWERED: readonly string[] = ["too_big", "expired"];
 
 /**
  * Undefined where the outcome is right, else what is wrong with it. `consumed`:
@@ -33,7 +34,7 @@ export function faultOf(
 				? undefined
 				: `passes and counts ${drops.join(", ")}`;
 		case "redirect":
-			if (drops.length > 0 && drops.join() !== ANSWERED)
+			if (drops.length > 0 && !ANSWERED.includes(drops.join()))
 				return `is redirected and counts ${drops.join(", ")}`;
 			return malformation(data, transit);
 		default:

@@ -50,6 +50,8 @@ export interface DataPlaneOptions {
 	readonly interfaces: readonly number[];
 	/** Removes maps of another layout: running flows start anew. */
 	readonly replaceLayout?: boolean | undefined;
+	/** Called before that takes programs off interfaces. */
+	readonly beforeRemoval?: (() => void) | undefined;
 }
 
 const BUILT = fileURLToPath(new URL("../../bpf/", import.meta.url));
@@ -90,6 +92,7 @@ export class DataPlane {
 		const differs = layoutDiffers(options);
 		if (differs !== undefined) {
 			if (!options.replaceLayout) throw differs;
+			options.beforeRemoval?.();
 			removePins(options, options.interfaces);
 		}
 		const objects = new Map<ProgramName, BpfObject>();

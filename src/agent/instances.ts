@@ -1,4 +1,5 @@
 /** The functions of a node: their runtimes, where their ports are, their health. */
+import { join } from "node:path";
 import { ExternalRuntime } from "../functions/external.js";
 import {
 	type InstanceName,
@@ -11,13 +12,26 @@ import {
 	ProcessRuntime,
 	type ProcessRuntimeOptions,
 } from "../functions/process/runtime.js";
-import type { PortAttachments, Runtime } from "../functions/runtime.js";
+import {
+	type BeforeUp,
+	endsOf,
+	type PortAttachments,
+	type Runtime,
+} from "../functions/runtime.js";
 import { ipBatch, links } from "../kernel/ip.js";
 import type { Port } from "../kernel/layout.gen.js";
 import type { InstanceStatus } from "../plan/protocol.js";
 import type { InstanceState, PathState } from "../plan/state.js";
 import { type ProbeMap, Probes } from "./probes.js";
-import { boundPaths, portEntries } from "./tables/paths.js";
+import { type Attachments, boundPaths, portEntries } from "./tables/paths.js";
+
+/** How often an instance that failed is tried again. */
+const RETRY_MS = 5000;
+
+/** Where functions keep their logs and identities, in a node's state directory. */
+export function functionsDirectory(stateDir: string): string {
+	return join(stateDir, "functions");
+}
 
 export interface InstancesOptions extends ProcessRuntimeOptions {
 	readonly probeMap: ProbeMap;
@@ -28,6 +42,8 @@ export interface InstancesOptions extends ProcessRuntimeOptions {
 interface Known {
 	readonly state: InstanceState;
 	readonly ports: readonly PortAttachments[];
+	/** Why it is down: it could not be brought up. */
+	readonly failure?: { readonly reason: string; readonly atMs: number };
 }
 
 export class Instances {
@@ -59,6 +75,7 @@ export class Instances {
 		for (const one of instances) {
 			const before = this.#known.get(instanceKey(one))?.state;
 			if (JSON.stringify(before) === JSON.stringify(one)) continue;
+			if (this.#isDownAs(one)) continue;
 			try {
 				await this.#runtimes[one.runtime].check(one);
 			} catch (error) {
@@ -68,17 +85,63 @@ export class Instances {
 		return found;
 	}
 
-	async ensure(instance: InstanceState): Promise<void> {
-		const before = this.#known.get(instanceKey(instance))?.state;
-		if (before && before.runtime !== instance.runtime)
-			await this.remove(instance);
-		const ports = await this.#runtimes[instance.runtime]
-			.ensure(instance)
-			.catch((error: unknown) => {
-				throw named(instance, error);
+	/**
+	 * `mayFail`: an instance that does counts as down, and nothing is thrown; so
+	 * does one that is down as it is declared, whatever ports it gets or loses.
+	 */
+	async ensure(
+		instance: InstanceState,
+		beforeUp: BeforeUp,
+		mayFail = false,
+	): Promise<void> {
+		const key = instanceKey(instance);
+		const before = this.#known.get(key);
+		const tolerated = mayFail || this.#isDownAs(instance);
+		let ports: readonly PortAttachments[] = [];
+		try {
+			if (before && before.state.runtime !== instance.runtime)
+				await this.remove(instance);
+			await this.#runtimes[instance.runtime].ensure(instance, (made) => {
+				ports = made;
+				beforeUp(made);
 			});
-		this.#known.set(instanceKey(instance), { state: instance, ports });
+		} catch (error) {
+			if (!tolerated) throw named(instance, error);
+			this.#failed(instance, ports, messageOf(error));
+			return;
+		}
+		this.#known.set(key, { state: instance, ports });
 		this.#probes.ensure(instance, ports[0]);
+		if (before?.failure)
+			this.#options.notify(instance, "instance", "is brought up after all");
+	}
+
+	#failed(
+		state: InstanceState,
+		ports: readonly PortAttachments[],
+		reason: string,
+	): void {
+		const before = this.#known.get(instanceKey(state))?.failure;
+		const failure = { reason, atMs: performance.now() };
+		this.#known.set(instanceKey(state), { state, ports, failure });
+		this.#probes.remove(state);
+		if (before?.reason !== reason)
+			this.#options.notify(state, "instance", reason);
+	}
+
+	/** Keys of instances that failed a while ago. */
+	due(): Set<string> {
+		const untilMs = performance.now() - RETRY_MS;
+		return new Set(
+			[...this.#known]
+				.filter(([, { failure }]) => failure && failure.atMs <= untilMs)
+				.map(([key]) => key),
+		);
+	}
+
+	#isDownAs(instance: InstanceState): boolean {
+		const known = this.#known.get(instanceKey(instance));
+		return known?.failure !== undefined && sameBut(known.state, instance);
 	}
 
 	async remove(name: InstanceName): Promise<void> {
@@ -88,26 +151,25 @@ export class Instances {
 		await this.#runtimes[known?.state.runtime ?? "process"].remove(name);
 	}
 
-	/** By port id. */
-	attachments(): Map<number, PortAttachments> {
-		return new Map(
-			[...this.#known.values()].flatMap(({ ports }) =>
-				ports.map((port) => [port.id, port]),
-			),
-		);
+	/** By port id; null for ports of instances that failed. */
+	attachments(): Attachments {
+		const found = new Map<number, PortAttachments | null>();
+		for (const { state, ports, failure } of this.#known.values())
+			if (failure) for (const { id } of state.ports) found.set(id, null);
+			else for (const port of ports) found.set(port.id, port);
+		return found;
 	}
 
 	/** Host ends of ports that are attached and no longer wanted. */
 	staleEnds(wanted: readonly InstanceState[]): number[] {
-		const ports = new Set(
+		const ids = new Set(
 			wanted.flatMap((one) => one.ports.map((port) => port.id)),
 		);
-		return [...this.attachments().values()]
-			.filter((port) => !ports.has(port.id))
-			.flatMap((port) =>
-				"tap" in port ? [port.tap] : [port.inside, port.outside],
-			)
-			.map((end) => end.ifindex);
+		return [...this.#known.values()].flatMap(({ ports }) =>
+			ports
+				.filter((port) => !ids.has(port.id))
+				.flatMap((port) => endsOf(port).map((end) => end.ifindex)),
+		);
 	}
 
 	/** Content of the map `ports` for what is attached and wanted. */
@@ -115,30 +177,35 @@ export class Instances {
 		paths: readonly PathState[],
 		wanted: readonly InstanceState[],
 	): [number, Port][] {
-		const states = new Map(wanted.map((one) => [instanceKey(one), one]));
-		return [...this.#known.values()].flatMap(({ state, ports }) =>
-			ports.flatMap((port) => {
-				const declared = states
-					.get(instanceKey(state))
-					?.ports.find((one) => one.id === port.id);
-				if (!declared) return [];
-				const { boundSpi } = declared;
-				const probe = state.spec.probe
-					? probeAddresses(port.id).dst
-					: undefined;
-				return portEntries(
-					port,
-					state.attach,
-					boundPaths(port.id, boundSpi, paths),
-					probe,
-				);
-			}),
-		);
+		return wanted.flatMap((one) => {
+			const known = this.#known.get(instanceKey(one));
+			return known ? instancePorts(one, known.ports, paths) : [];
+		});
+	}
+
+	/** Names of the node's interfaces that belong to functions. */
+	async ends(): Promise<Set<string>> {
+		const present = await links(this.#options.netns);
+		return new Set([
+			...present
+				.map(({ ifname }) => ifname)
+				.filter((name) => portOfHostEnd(name) !== undefined),
+			...[...this.#known.values()].flatMap(({ ports }) =>
+				ports.flatMap((port) => endsOf(port).map((end) => end.name)),
+			),
+		]);
 	}
 
 	status(): InstanceStatus[] {
-		return [...this.#known.values()].map(({ state }) => {
+		return [...this.#known.values()].map(({ state, failure }) => {
 			const name = { function: state.function, instance: state.instance };
+			if (failure)
+				return {
+					...name,
+					state: "down" as const,
+					reason: failure.reason,
+					restarts: 0,
+				};
 			const health = this.#runtimes[state.runtime].health(name) ?? {
 				state: "down" as const,
 				reason: "unknown to its runtime",
@@ -178,8 +245,36 @@ export class Instances {
 	}
 }
 
+/** Entries of the map `ports` for an instance's ports, as far as they are declared. */
+export function instancePorts(
+	instance: InstanceState,
+	ports: readonly PortAttachments[],
+	paths: readonly PathState[],
+): [number, Port][] {
+	const declared = new Map(instance.ports.map((port) => [port.id, port]));
+	return ports.flatMap((port) => {
+		const one = declared.get(port.id);
+		if (!one) return [];
+		const bound = boundPaths(port.id, one.boundSpi, paths);
+		const probe = instance.spec.probe ? probeAddresses(port.id).dst : undefined;
+		return portEntries(port, instance.attach, bound, probe);
+	});
+}
+
+/** Declared alike, whatever ports each has. */
+function sameBut(a: InstanceState, b: InstanceState): boolean {
+	return (
+		JSON.stringify({ ...a, ports: [] }) === JSON.stringify({ ...b, ports: [] })
+	);
+}
+
 /** The error with whose it is in front: a node has many functions. */
 function named(name: InstanceName, error: unknown): Error {
-	const cause = error instanceof Error ? error.message : String(error);
-	return new Error(`${instanceTitle(name)}: ${cause}`, { cause: error });
+	return new Error(`${instanceTitle(name)}: ${messageOf(error)}`, {
+		cause: error,
+	});
+}
+
+function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
 }

@@ -2,9 +2,6 @@
  * One node: opens or adopts its data plane, applies states, answers questions.
  * Needs no controller. Everything it made goes on when it is closed or killed.
  */
-import { rmSync } from "node:fs";
-import { join } from "node:path";
-import type { InstanceName } from "../functions/names.js";
 import {
 	DROP_REASON_NAMES,
 	DropReason,
@@ -13,8 +10,6 @@ import {
 	event as eventCodec,
 	RingReader,
 } from "../kernel/bpf.js";
-import { links } from "../kernel/ip.js";
-import { ifindexOf } from "../kernel/netns.js";
 import { diff } from "../plan/diff.js";
 import type {
 	FlowFilter,
@@ -27,14 +22,12 @@ import type { NodeState } from "../plan/state.js";
 import { empty } from "../plan/steps.js";
 import { addressFromHex } from "../wire/address.js";
 import { Applier } from "./apply.js";
-import { DataPlane, removePins } from "./dataplane.js";
-import {
-	applyHostSettings,
-	localAddresses,
-	restoreHostSettings,
-} from "./host.js";
-import { Instances } from "./instances.js";
+import { DataPlane } from "./dataplane.js";
+import { HostSettings, localAddresses } from "./host.js";
+import { functionsDirectory, Instances } from "./instances.js";
+import { interfaceIndexes } from "./interfaces.js";
 import { Journal } from "./journal.js";
+import { type PurgeOptions, purge } from "./purge.js";
 import { flowRecords, IdlePaths, nodeCounters } from "./report.js";
 import { hexOf } from "./tables/encode.js";
 import { localEntries } from "./tables/network.js";
@@ -44,14 +37,7 @@ import { sync } from "./tables/sync.js";
 const REFRESH_MS = 1000;
 const DEFAULT_MTU = 1500;
 
-export interface NodeOptions {
-	/** First part of every name outside: pins, namespaces. */
-	readonly prefix: string;
-	readonly node: string;
-	/** Journal, logs, keys; made with mode 0700. */
-	readonly stateDir: string;
-	/** Network namespace of the node; that of this process where absent. */
-	readonly netns?: string | undefined;
+export interface NodeOptions extends PurgeOptions {
 	/** Directory of the compiled eBPF objects; the built ones where absent. */
 	readonly objects?: string | undefined;
 	/** Entries by map name, for maps that are made. */
@@ -94,7 +80,7 @@ export class Node {
 			prefix: options.prefix,
 			node: options.node,
 			netns: options.netns,
-			stateDir: join(options.stateDir, "functions"),
+			stateDir: functionsDirectory(options.stateDir),
 			mtu: () => Math.max(DEFAULT_MTU, this.#state.mtu),
 			probeMap: plane.maps.probes,
 			notify: (name, kind, message) =>
@@ -102,13 +88,11 @@ export class Node {
 			changed: () => options.onHealth?.(),
 		});
 		this.#applier = new Applier(
-			plane,
-			this.#instances,
 			{
+				plane,
+				instances: this.#instances,
+				settings: new HostSettings(journal, options.netns),
 				netns: options.netns,
-				interfaces: () => interfaceIndexes(options.netns),
-				prepare: (state) =>
-					applyHostSettings(this.#existing(state), journal, options.netns),
 			},
 			this.#state,
 		);
@@ -117,21 +101,28 @@ export class Node {
 		);
 	}
 
-	/** Adopts what runs, or starts from nothing, and applies the journal's state. */
+	/**
+	 * Adopts what runs, or starts from nothing, and applies the journal's state as
+	 * far as it goes: what fails is told, and a later state may mend it.
+	 */
 	static async open(options: NodeOptions): Promise<Node> {
 		const journal = new Journal(options.stateDir);
 		journal.lock();
+		let plane: DataPlane | undefined;
+		let node: Node | undefined;
 		try {
-			const plane = await DataPlane.open({
+			plane = await DataPlane.open({
 				...options,
 				interfaces: await interfaceIndexes(options.netns),
+				beforeRemoval: () =>
+					new HostSettings(journal, options.netns).closeOthers(new Set()),
 			});
-			const node = new Node(options, journal, plane);
-			const state = journal.state();
-			if (state) await node.#applyNow(state);
-			node.#timer = setInterval(() => node.#refresh(), REFRESH_MS);
+			node = new Node(options, journal, plane);
+			await node.#resume();
 			return node;
 		} catch (error) {
+			if (node) node.#letGo();
+			plane?.close();
 			journal.unlock();
 			throw error;
 		}
@@ -188,10 +179,15 @@ export class Node {
 	async close(): Promise<void> {
 		clearInterval(this.#timer);
 		await this.#queue;
-		this.#instances.close();
-		this.#events.close();
+		this.#letGo();
 		this.#plane.close();
 		this.#journal.unlock();
+	}
+
+	#letGo(): void {
+		clearInterval(this.#timer);
+		this.#instances.close();
+		this.#events.close();
 	}
 
 	/** Closes, and removes everything that was made on the node. */
@@ -200,27 +196,32 @@ export class Node {
 		await purge(this.#options);
 	}
 
-	async #applyNow(state: NodeState): Promise<void> {
+	async #resume(): Promise<void> {
+		const state = this.#journal.state();
+		try {
+			if (state) await this.#applyNow(state, true);
+		} catch (error) {
+			this.#tell(
+				"journal",
+				`apply revision ${state?.revision} again: ${causeOf(error)} (only a part of it runs; the controller's next state, or a change, mends it)`,
+			);
+		}
+		this.#timer = setInterval(() => this.#refresh(), REFRESH_MS);
+	}
+
+	async #applyNow(state: NodeState, mayFail = false): Promise<void> {
 		this.#syncLocals();
 		/* The first time nothing is taken for granted: every step is done again. */
 		const steps = diff(this.#fresh ? null : this.#state, state);
 		const { onStep } = this.#options;
-		for await (const reached of this.#applier.run(
-			steps,
-			this.#state,
-			state,
-			onStep === undefined,
-		)) {
+		for await (const reached of this.#applier.run(steps, this.#state, state, {
+			apart: onStep !== undefined,
+			mayFail,
+		})) {
 			this.#state = reached;
 			this.#fresh = false;
 			await onStep?.(reached);
 		}
-	}
-
-	#existing(state: NodeState): NodeState["interfaces"] {
-		return state.interfaces.filter(
-			(one) => ifindexOf(one.name, this.#options.netns) !== undefined,
-		);
 	}
 
 	#syncLocals(): void {
@@ -230,19 +231,18 @@ export class Node {
 		this.#locals = addresses.join();
 	}
 
-	/** Follows addresses and interfaces that came, went or were made anew. */
+	/** Follows addresses and interfaces, and tries again what failed. */
 	#refresh(): void {
-		this.#queue = this.#queue.then(() => {
+		this.#queue = this.#queue.then(async () => {
 			try {
 				this.#syncLocals();
-				if (!this.#applier.interfacesDiffer(this.#state)) return;
-				this.#applier.bindInterfaces(this.#state);
-				this.#tell("interface", "interfaces changed; attached again");
+				if (this.#applier.interfaces.differ(this.#state)) {
+					this.#applier.interfaces.bind(this.#state);
+					this.#tell("interface", "interfaces changed; attached again");
+				}
+				await this.#applier.retry(this.#state);
 			} catch (error) {
-				this.#tell(
-					"interface",
-					error instanceof Error ? error.message : String(error),
-				);
+				this.#tell("interface", causeOf(error));
 			}
 		});
 	}
@@ -270,32 +270,6 @@ export class Node {
 	}
 }
 
-/** Removes everything a node's agents made, whether it can be adopted or not. */
-export async function purge(
-	options: Pick<NodeOptions, "prefix" | "node" | "stateDir" | "netns">,
-): Promise<void> {
-	const journal = new Journal(options.stateDir);
-	journal.lock();
-	try {
-		removePins(options, await interfaceIndexes(options.netns));
-		const functions = join(options.stateDir, "functions");
-		const quiet = {
-			notify: (_: InstanceName) => {},
-			changed: () => {},
-			mtu: () => DEFAULT_MTU,
-			probeMap: { get: () => undefined },
-		};
-		await new Instances({ ...options, ...quiet, stateDir: functions }).sweep(
-			[],
-		);
-		restoreHostSettings(journal, options.netns);
-		rmSync(functions, { recursive: true, force: true });
-		journal.clear();
-	} finally {
-		journal.unlock();
-	}
-}
-
-async function interfaceIndexes(netns: string | undefined): Promise<number[]> {
-	return (await links(netns)).map((link) => link.ifindex);
+function causeOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
 }

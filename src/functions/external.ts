@@ -7,6 +7,7 @@ import type { InstanceState } from "../plan/state.js";
 import { type InstanceName, instanceKey } from "./names.js";
 import type {
 	Attachment,
+	BeforeUp,
 	Health,
 	PortAttachments,
 	Runtime,
@@ -24,8 +25,12 @@ export class ExternalRuntime implements Runtime {
 		this.#attach(instance, await links(this.netns));
 	}
 
-	async ensure(instance: InstanceState): Promise<readonly PortAttachments[]> {
+	async ensure(
+		instance: InstanceState,
+		beforeUp?: BeforeUp,
+	): Promise<readonly PortAttachments[]> {
 		const attached = this.#attach(instance, await links(this.netns));
+		beforeUp?.(attached);
 		this.#known.add(instanceKey(instance));
 		return attached;
 	}

@@ -26,15 +26,28 @@ export type PortAttachments = {
 	| { readonly tap: Attachment }
 );
 
+export function endsOf(port: PortAttachments): readonly Attachment[] {
+	return "tap" in port ? [port.tap] : [port.inside, port.outside];
+}
+
 /** What is known of an instance without asking the kernel again. */
 export type Health = Pick<InstanceStatus, "state" | "reason" | "restarts">;
+
+/**
+ * Called with an instance's ports, in order, before any that is new comes up or
+ * is used: whoever guards them does so from here on.
+ */
+export type BeforeUp = (ports: readonly PortAttachments[]) => void;
 
 export interface Runtime {
 	/**
 	 * Brings an instance to what is declared, whatever runs now; changes nothing
 	 * where nothing differs. Attachments come back in the order of its ports.
 	 */
-	ensure(instance: InstanceState): Promise<readonly PortAttachments[]>;
+	ensure(
+		instance: InstanceState,
+		beforeUp?: BeforeUp,
+	): Promise<readonly PortAttachments[]>;
 	/**
 	 * Rejects where `ensure` would surely fail for what is declared, and changes
 	 * nothing: a broken ruleset, an interface that does not exist.

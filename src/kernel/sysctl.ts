@@ -1,5 +1,5 @@
 /** Settings below /proc/sys/net, of one namespace. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { withNetns } from "./enter.js";
 import { KernelError } from "./error.js";
 
@@ -31,18 +31,22 @@ export function getSysctl(key: string, netns?: string): string {
 
 /**
  * Values of a setting that every interface has, by interface: `ipv6` and
- * `accept_ra`, for example. Interfaces that go meanwhile are left out.
+ * `accept_ra`, for example; of those `wanted`. Interfaces that go meanwhile are
+ * left out.
  */
 export function interfaceSysctls(
 	family: "ipv4" | "ipv6",
 	name: string,
+	wanted: (dev: string) => boolean,
 	netns?: string,
 ): ReadonlyMap<string, string> {
 	const directory = `/proc/sys/net/${family}/conf`;
 	const found = new Map<string, string>();
 	withNetns(netns, () => {
+		/* A kernel without IPv6. */
+		if (!existsSync(directory)) return;
 		for (const dev of readdirSync(directory)) {
-			if (dev === "all" || dev === "default") continue;
+			if (dev === "all" || dev === "default" || !wanted(dev)) continue;
 			try {
 				const value = readFileSync(`${directory}/${dev}/${name}`, "utf8");
 				found.set(dev, value.trim());

@@ -9,7 +9,8 @@ import {
 	readIdentity,
 	renewIdentity,
 } from "../agent/enrol.js";
-import { Node, type NodeOptions, purge } from "../agent/node.js";
+import { Node, type NodeOptions } from "../agent/node.js";
+import { purge } from "../agent/purge.js";
 import { Session } from "../agent/session.js";
 import { probe } from "../kernel/probe.js";
 import type { NodeEvent } from "../plan/protocol.js";
@@ -61,11 +62,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 			? undefined
 			: await keepIdentity(controller, options);
 	let session: Session | undefined;
+	const early: NodeEvent[] = [];
 	const node = await Node.open({
 		...options,
 		onEvent: (event: NodeEvent) => {
 			log(`${event.kind}: ${event.message}`);
-			session?.tellEvent(event);
+			if (session) session.tellEvent(event);
+			else if (controller !== undefined) early.push(event);
 		},
 		onHealth: () => session?.tellStatus(),
 	});
@@ -80,6 +83,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 			doctor: probe,
 			log,
 		});
+	for (const event of early.splice(0)) session?.tellEvent(event);
 	/* A certificate must not run out while a session lasts for weeks. */
 	const renewal = setInterval(() => void identity?.(), RENEW_CHECK_MS);
 	return {

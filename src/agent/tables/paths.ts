@@ -37,8 +37,8 @@ const EMPTY: layout.Hop = {
 	smac: NO_MAC,
 };
 
-/** Where the ports of this node are attached, by port id. */
-export type Attachments = ReadonlyMap<number, PortAttachments>;
+/** Where the ports of this node are attached, by port id; null: it is down. */
+export type Attachments = ReadonlyMap<number, PortAttachments | null>;
 
 export function pathValue(
 	path: PathState,
@@ -60,7 +60,10 @@ export function pathValue(
 	};
 }
 
-/** Throws where a hop names a port that is not attached. */
+/**
+ * Throws where a hop names a port that is not there; one that is down leads
+ * nowhere, and what would go there is dropped.
+ */
 export function hopValue(
 	hop: HopState | null,
 	direction: PathState["direction"],
@@ -71,6 +74,7 @@ export function hopValue(
 	if (hop.kind === "node")
 		return { ...EMPTY, kind: HopKind.NODE, node: hop.nodeId };
 	const port = attachments.get(hop.port);
+	if (port === null) return EMPTY;
 	if (!port)
 		throw new Error(
 			`port ${hop.port}: is not attached (its instance is missing in the node's state)`,

@@ -77,12 +77,24 @@ export async function makePorts(
 	return ports;
 }
 
-/** Addresses, routes and bridges; everything comes up. Attachments in order. */
-export async function openPorts(
+/** Where the ports that makePorts() gave are in the node, in order. */
+export async function findPorts(
 	at: Surroundings,
 	wanted: Network,
 	ports: readonly plan.PortNames[],
 ): Promise<PortAttachments[]> {
+	const outer = await links(at.node);
+	return ports.map((port) =>
+		attachments(port, wanted.attach === "bridged", outer),
+	);
+}
+
+/** Addresses, routes and bridges; everything comes up. */
+export async function openPorts(
+	at: Surroundings,
+	wanted: Network,
+	ports: readonly plan.PortNames[],
+): Promise<void> {
 	const ends = ports.flatMap((port) =>
 		plan.endsOf(port).map((end) => ({ port: port.id, ...end })),
 	);
@@ -98,10 +110,6 @@ export async function openPorts(
 	if (wanted.attach === "routed") await route(at, pairs);
 	if (wanted.attach === "bridged") await bridge(at, pairs);
 	await ownAddresses(at, wanted.spec.addresses ?? []);
-	const outer = await links(at.node);
-	return ports.map((port) =>
-		attachments(port, wanted.attach === "bridged", outer),
-	);
 }
 
 /**

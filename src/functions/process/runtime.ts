@@ -12,9 +12,15 @@ import {
 	namespaceName,
 	namespacePrefix,
 } from "../names.js";
-import type { Health, Notify, PortAttachments, Runtime } from "../runtime.js";
+import type {
+	BeforeUp,
+	Health,
+	Notify,
+	PortAttachments,
+	Runtime,
+} from "../runtime.js";
 import { type Argv, Command, checkProgram } from "./command.js";
-import { makePorts, openPorts, removeNetwork } from "./namespace.js";
+import { findPorts, makePorts, openPorts, removeNetwork } from "./namespace.js";
 import {
 	checkRuleset,
 	dropRuleset,
@@ -67,7 +73,10 @@ export class ProcessRuntime implements Runtime {
 		if (argv && !isSame(argv, running?.argv)) checkProgram(argv[0]);
 	}
 
-	async ensure(instance: InstanceState): Promise<readonly PortAttachments[]> {
+	async ensure(
+		instance: InstanceState,
+		beforeUp?: BeforeUp,
+	): Promise<readonly PortAttachments[]> {
 		const key = instanceKey(instance);
 		const namespace = this.#namespace(instance);
 		const running = this.#running.get(key) ?? {
@@ -85,9 +94,11 @@ export class ProcessRuntime implements Runtime {
 		if (instance.ports.length === 0)
 			await this.#ensureCommand(instance, running, namespace);
 		const ports = await makePorts(at, instance);
+		const attachments = await findPorts(at, instance, ports);
+		beforeUp?.(attachments);
 		/* Before anything comes up: a firewall without its rules lets all pass. */
 		await this.#ensureRuleset(instance, running, namespace);
-		const attachments = await openPorts(at, instance, ports);
+		await openPorts(at, instance, ports);
 		if (instance.ports.length > 0)
 			await this.#ensureCommand(instance, running, namespace);
 		return attachments;

@@ -1,0 +1,80 @@
+/**
+ * The node's own interfaces: users', exits and the underlay. Each has its entry,
+ * then its program, and forwards only after that.
+ */
+import { links } from "../kernel/ip.js";
+import { ifindexOf } from "../kernel/netns.js";
+import type { InterfaceState, NodeState } from "../plan/state.js";
+import type { DataPlane } from "./dataplane.js";
+import type { HostSettings } from "./host.js";
+import { ifaceEntries } from "./tables/network.js";
+import { add, prune } from "./tables/sync.js";
+
+export class Interfaces {
+	readonly #plane: DataPlane;
+	readonly #settings: HostSettings;
+	readonly #netns: string | undefined;
+
+	/** `netns`: the node's; that of this process where absent. */
+	constructor(
+		plane: DataPlane,
+		settings: HostSettings,
+		netns: string | undefined,
+	) {
+		this.#plane = plane;
+		this.#settings = settings;
+		this.#netns = netns;
+	}
+
+	/** Whether an interface of the state came, went or was made anew since. */
+	differ(state: NodeState): boolean {
+		const wanted = this.#entries(state);
+		const { ifaces } = this.#plane.maps;
+		return (
+			wanted.some(([key]) => ifaces.get(key) === undefined) ||
+			wanted.length !== [...ifaces.entries()].length
+		);
+	}
+
+	/** Attaches to those that exist. */
+	add(state: NodeState): void {
+		add(this.#plane.maps.ifaces, this.#entries(state));
+		const present = state.interfaces.flatMap(({ name, role }) => {
+			const ifindex = this.#indexOf(name);
+			return ifindex === undefined ? [] : [{ name, role, ifindex }];
+		});
+		for (const { ifindex, role } of present)
+			this.#plane.attach(ifindex, programFor(role));
+		this.#settings.open(
+			present.map(({ name, role }) => ({
+				name,
+				unfiltered: role === "underlay",
+			})),
+		);
+	}
+
+	/** Attaches to those that exist, and knows no others. */
+	bind(state: NodeState): void {
+		this.add(state);
+		prune(this.#plane.maps.ifaces, this.#entries(state));
+	}
+
+	#entries(state: NodeState): ReturnType<typeof ifaceEntries> {
+		return ifaceEntries(state, (name) => this.#indexOf(name));
+	}
+
+	#indexOf(name: string): number | undefined {
+		return ifindexOf(name, this.#netns);
+	}
+}
+
+function programFor(role: InterfaceState["role"]): "access" | "underlay" {
+	return role === "underlay" ? "underlay" : "access";
+}
+
+/** Indexes of all interfaces of a node. */
+export async function interfaceIndexes(
+	netns: string | undefined,
+): Promise<number[]> {
+	return (await links(netns)).map((link) => link.ifindex);
+}

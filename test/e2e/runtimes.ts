@@ -5,10 +5,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import type {
-	Attachment,
-	PortAttachments,
-	Runtime,
+import { portOfHostEnd } from "../../src/functions/names.js";
+import {
+	type Attachment,
+	endsOf,
+	type PortAttachments,
+	type Runtime,
 } from "../../src/functions/runtime.js";
 import { links } from "../../src/kernel/ip.js";
 import { deleteNetns, ensureNetns, listNetns } from "../../src/kernel/netns.js";
@@ -130,6 +132,19 @@ export function conformance(
 		after(async () => {
 			runtime?.close();
 			await world.close();
+		});
+
+		it("brings up no port of its own whose guard refuses it", async () => {
+			const guarded: string[] = [];
+			const refuse = (ports: readonly PortAttachments[]) => {
+				guarded.push(...ports.flatMap(endsOf).map((end) => end.name));
+				throw new Error("not guarded");
+			};
+			await assert.rejects(runtime.ensure(good, refuse), /not guarded/);
+			assert.ok(guarded.length > 0);
+			for (const { ifname, flags } of await links(world.node))
+				if (guarded.includes(ifname) && portOfHostEnd(ifname) !== undefined)
+					assert.ok(!flags.includes("UP"), ifname);
 		});
 
 		it("attaches every port to interfaces that exist", async () => {

@@ -59,7 +59,7 @@ int access(struct __sk_buff *skb)
 		return pass(skb, &p, iface->role == ROLE_ACCESS);
 	p.key.t.dscp = 0;
 	path = find_path(at.spi);
-	if (!path)
+	if (!path || path->tenant != p.tenant)
 		return drop(skb, &p, DROP_NO_PATH, at.spi);
 	if (p.flags & PKT_TCP_SYN)
 		clamp_mss(skb, &p, path->mtu);

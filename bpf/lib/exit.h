@@ -117,16 +117,16 @@ INLINE bool exit_allowed(const struct iface *out, __u32 tenant)
 }
 
 /* Back to the user, by the flow's own entry: no route, so tenants may overlap. */
-FRAME int exit_to_origin(struct __sk_buff *skb, struct packet *p, const struct path *path)
+FRAME int exit_to_origin(struct __sk_buff *skb, struct packet *p, __u32 tenant, __u32 spi)
 {
 	struct flow_key origin = {};
 	struct iface_key key = {};
 	struct flow *f;
 	__u32 mtu = 0;
 
-	if (!p || !path)
+	if (!p)
 		return TC_ACT_SHOT;
-	origin.scope = path->tenant;
+	origin.scope = tenant;
 	tuple_reverse(&origin.t, &p->key.t);
 	f = bpf_map_lookup_elem(&flows, &origin);
 	/* A learned entry is that of a flow from outside with the same tuple. */
@@ -134,14 +134,14 @@ FRAME int exit_to_origin(struct __sk_buff *skb, struct packet *p, const struct p
 		origin.t.pad[0] = TUPLE_ORIGIN;
 		f = bpf_map_lookup_elem(&flows, &origin);
 	}
-	if (!f || !f->generation || f->tenant != path->tenant)
+	if (!f || !f->generation || f->tenant != tenant)
 		return -1;
 	key.ifindex = f->ifindex;
 	key.vlan = f->vlan;
-	if (!exit_allowed(bpf_map_lookup_elem(&ifaces, &key), path->tenant))
-		return drop(skb, p, DROP_EXIT_FORBIDDEN, path->reverse_spi);
+	if (!exit_allowed(bpf_map_lookup_elem(&ifaces, &key), tenant))
+		return drop(skb, p, DROP_EXIT_FORBIDDEN, spi);
 	if (set_ethernet(skb, f->mac, f->local_mac, ethertype(p)))
-		return drop(skb, p, DROP_TRUNCATED, path->reverse_spi);
+		return drop(skb, p, DROP_TRUNCATED, spi);
 	if (bpf_check_mtu(skb, f->ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) > 0) {
 		set_ethernet(skb, f->local_mac, f->mac, ethertype(p));
 		return send_back(skb, p, ERROR_TOO_BIG, mtu, f->ifindex, f->vlan);
@@ -151,7 +151,7 @@ FRAME int exit_to_origin(struct __sk_buff *skb, struct packet *p, const struct p
 		return send_back(skb, p, ERROR_EXPIRED, 0, f->ifindex, f->vlan);
 	}
 	if (f->vlan && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), f->vlan))
-		return drop(skb, p, DROP_RESOURCES, path->reverse_spi);
+		return drop(skb, p, DROP_RESOURCES, spi);
 	return bpf_redirect(f->ifindex, 0);
 }
 
@@ -272,7 +272,7 @@ INLINE int exit_by_route(struct __sk_buff *skb, struct packet *p, const struct p
 INLINE int leave(struct __sk_buff *skb, struct packet *p, const struct path *path, __u32 spi)
 {
 	if (path->flags & PATH_REVERSE) {
-		int verdict = exit_to_origin(skb, p, path);
+		int verdict = exit_to_origin(skb, p, path->tenant, spi);
 
 		if (verdict >= 0)
 			return verdict;
@@ -286,5 +286,11 @@ INLINE int pass(struct __sk_buff *skb, struct packet *p, bool access)
 	p->key.t.dscp = 0;
 	if (untag(skb, p))
 		return drop(skb, p, DROP_RESOURCES, SPI_PASS);
+	if (p->flags & PKT_ANSWER) {
+		int verdict = exit_to_origin(skb, p, p->tenant, SPI_PASS);
+
+		if (verdict >= 0)
+			return verdict;
+	}
 	return exit_by_route(skb, p, 0, SPI_PASS, access);
 }

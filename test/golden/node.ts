@@ -206,7 +206,7 @@ export const node: NodeState = {
 			tenantId: GREEN,
 			side: "access",
 			generation: 2,
-			rules: [rule(90, [tcpTo(80)], SPI.green)],
+			rules: [rule(90, [tcpTo(80)], SPI.green), rule(80, [tcpTo(9)], "pass")],
 		},
 	],
 };

@@ -281,6 +281,15 @@ export const ports: readonly Row[] = [
 		out: f.toUser(ttl63down, f.answer(9)),
 	},
 	{
+		title: "inbound: an answer to a user behind a VLAN, not by a route",
+		after: [
+			access(f.fromUserVlan(100, f.up4, tcp({ sport: 40002, dport: 9 }))),
+		],
+		...exit(f.fromServer(f.down4, tcp({ sport: 9, dport: 40002 }))),
+		verdict: "redirect",
+		out: f.toUser(ttl63down, tcp({ sport: 9, dport: 40002 })),
+	},
+	{
 		title: "inbound: nobody's address",
 		...exit(
 			f.fromServer(ipv4({ src: f.SERVER, dst: "172.20.0.1" }), f.syn(25)),

@@ -36,8 +36,7 @@ export interface Leaving {
 export function leave(place: Place, leaving: Leaving): TraceStep[] {
 	const { node } = place.at.state;
 	const { by } = leaving;
-	const home =
-		"path" in by ? origin(place, by.path, leaving.packet) : undefined;
+	const home = answers(by) ? origin(place, leaving) : undefined;
 	const out = home
 		? interfaceOf(place.at.state, home)
 		: byRoute(place, leaving);
@@ -66,18 +65,15 @@ export function leave(place: Place, leaving: Leaving): TraceStep[] {
 }
 
 /** Back to where the flow came from, so that tenants may overlap. */
-function origin(
-	{ table }: Place,
-	path: PathState,
-	packet: Packet,
-): Flow["from"] {
-	if (path.direction !== "reverse") return undefined;
+function origin({ table }: Place, { packet, tenantId }: Leaving): Flow["from"] {
 	const back = replyTo(packet);
-	const judged = table.get(path.tenantId, back, 0);
-	const flow = judged?.generation ? judged : table.origin(path.tenantId, back);
-	return flow?.generation && flow.tenantId === path.tenantId
-		? flow.from
-		: undefined;
+	const judged = table.get(tenantId, back, 0);
+	const flow = judged?.generation ? judged : table.origin(tenantId, back);
+	return flow?.generation && flow.tenantId === tenantId ? flow.from : undefined;
+}
+
+function answers(by: Leaving["by"]): boolean {
+	return "path" in by ? by.path.direction === "reverse" : by.isAnswer;
 }
 
 function interfaceOf(
@@ -140,7 +136,7 @@ function learn(
 			? table.birthOf(by.path.reverseSpi)
 			: (ruleSetOf(state, tenantId, by.side)?.generation ?? 0);
 	if ("path" in by && born === 0) return [];
-	const isAnswer = "path" in by ? by.path.direction === "reverse" : by.isAnswer;
+	const isAnswer = answers(by);
 	const known = table.get(scope, back, 0);
 	const fresh = !known && !isAnswer;
 	const owner = scope === 0 && fresh ? ownerOf(state, packet.src) : 0;

@@ -13,7 +13,9 @@ import { pair, pairAddresses } from "./topologies/pair.js";
 import { ping } from "./traffic/ping.js";
 
 test("lab: the mobile edge carries IPv4 and IPv6 from end to end, then vanishes", async () => {
-	const lab = await buildLab(mobileEdge());
+	const lab = await buildLab(
+		mobileEdge({ routers: ["edge1", "router", "edge2"] }),
+	);
 	try {
 		const user = lab.host("user");
 		for (const address of [

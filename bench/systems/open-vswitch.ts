@@ -100,7 +100,6 @@ async function node(lab: Lab, name: string, underlay: string, index: number) {
 	/* The kernel sees what arrives as well: it must have nothing to do with it. */
 	for (const dev of [underlay, index === 0 ? "acc" : "ext"])
 		await host.must(["ip", "address", "flush", "dev", dev]);
-	await host.must(["sysctl", "-q", "-w", "net.ipv4.ip_forward=0"]);
 	const ovs = await OvsNode.start(host, {
 		underlay: [underlay],
 		address: `${underlayAddress(index)}/30`,

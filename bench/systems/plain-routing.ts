@@ -5,6 +5,8 @@ import { System } from "./system.js";
 
 export class PlainRouting extends System {
 	static async open(): Promise<PlainRouting> {
-		return new PlainRouting(await buildLab(line(["node"]))).ready();
+		return new PlainRouting(
+			await buildLab(line(["node"], { forwarding: true })),
+		).ready();
 	}
 }

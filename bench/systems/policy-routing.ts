@@ -23,7 +23,7 @@ export class PolicyRouting extends System {
 	}
 
 	static async open(count: number): Promise<PolicyRouting> {
-		const lab = await buildLab(line([NODE]));
+		const lab = await buildLab(line([NODE], { forwarding: true }));
 		const functions = await startFunctions(lab, NODE, count);
 		await chain(count, lab.netns(NODE));
 		return new PolicyRouting(lab, functions).ready();

@@ -25,9 +25,10 @@ export function underlayAddress(index: number): string {
 	return index === 0 ? "192.0.2.1" : `192.0.2.${4 * index - 2}`;
 }
 
+/** The nodes forward nothing by themselves, unless `forwarding` is said. */
 export function line(
 	nodes: readonly string[],
-	underlayMtu: number = UNDERLAY_MTU,
+	{ forwarding = false } = {},
 ): Topology {
 	const first = nodes[0];
 	const last = nodes.at(-1);
@@ -53,7 +54,7 @@ export function line(
 			...between.map(({ node, before, near, far }) => ({
 				a: `${before}:right` as const,
 				b: `${node}:left` as const,
-				mtu: underlayMtu,
+				mtu: UNDERLAY_MTU,
 				addresses: { a: [`${near}/30`], b: [`${far}/30`] },
 			})),
 			{
@@ -75,6 +76,8 @@ export function line(
 				{ host: node, to: "10.0.1.0/24", via: near },
 			]),
 		],
-		sysctls: Object.fromEntries(nodes.map((node) => [node, FORWARDING])),
+		sysctls: Object.fromEntries(
+			nodes.map((node) => [node, forwarding ? FORWARDING : []]),
+		),
 	};
 }

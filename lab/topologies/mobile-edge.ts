@@ -21,8 +21,17 @@ export const mobileEdgeAddresses = {
 
 const at = mobileEdgeAddresses;
 
-/** `underlayMtu`: bytes on the links between the edges (default 1500). */
-export function mobileEdge({ underlayMtu = 1500 } = {}): Topology {
+/**
+ * `underlayMtu`: bytes on the links between the edges (default 1500). The edges
+ * forward nothing by themselves, unless `routers` says that they do.
+ */
+export function mobileEdge({
+	underlayMtu = 1500,
+	routers = ["router"],
+}: {
+	readonly underlayMtu?: number;
+	readonly routers?: readonly string[];
+} = {}): Topology {
 	return {
 		hosts: ["user", "ap", "edge1", "router", "edge2", "server", "controller"],
 		links: [
@@ -91,7 +100,7 @@ export function mobileEdge({ underlayMtu = 1500 } = {}): Topology {
 			...bothDefaults("edge2", "192.0.2.6", "2001:db8:e2::2"),
 			...bothDefaults("server", "203.0.113.1", "2001:db8:203::1"),
 		],
-		sysctls: { edge1: FORWARDING, router: FORWARDING, edge2: FORWARDING },
+		sysctls: Object.fromEntries(routers.map((host) => [host, FORWARDING])),
 	};
 }
 

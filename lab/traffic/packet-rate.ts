@@ -35,6 +35,8 @@ export interface PacketRate {
 /** Ethernet 14, IPv4 20, UDP 8. */
 const HEADERS = 42;
 const WARM_UP_MS = 300;
+/** Where nobody is left to end it. */
+const LONGEST_S = 30;
 const FIRST_PORT = 20_000;
 const TABLE = "chainmail_rate";
 
@@ -52,7 +54,10 @@ export async function packetRate(
 	});
 	try {
 		writeFileSync(file, await trafgenConfig(options), { mode: 0o600 });
+		/* Its workers end only when the whole process group is told to. */
 		const sender = from.start([
+			"timeout",
+			String(LONGEST_S + seconds),
 			"trafgen",
 			"--dev",
 			options.fromInterface,

@@ -4,6 +4,7 @@
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { awake } from "./lib/awake.js";
 import type { Figure } from "./lib/figure.js";
 import { printFigures, saveFigures } from "./lib/report.js";
 
@@ -35,7 +36,8 @@ function inChild(name: string): Promise<readonly Figure[]> {
 async function child(name: string): Promise<void> {
 	const load = benchmarks[name];
 	if (!load) throw new Error(`bench: no benchmark ${name}`);
-	process.send?.(await (await load())());
+	const measure = await load();
+	process.send?.(await awake(measure));
 	process.disconnect();
 }
 

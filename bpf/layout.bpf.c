@@ -19,6 +19,10 @@ union layout {
 	enum path_flags path_flags;
 	enum rule_flags rule_flags;
 	enum event_kind event_kind;
+	enum offload offload;
+	enum verdict verdict;
+	enum service_flags service_flags;
+	enum verdict_counter verdict_counter;
 	struct event event;
 };
 

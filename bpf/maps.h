@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* Grows when a struct or a map changes: an agent adopts only its own layout. */
-#define LAYOUT_VERSION 4
+#define LAYOUT_VERSION 5
 
 enum limits {
 	MAX_HOPS = 32,		/* functions on one path */
@@ -51,6 +51,8 @@ enum drop_reason {
 	DROP_PORT_TAP,		/* a tap must not send */
 	DROP_TOO_BIG,		/* larger than the path's MTU (ICMP was sent) */
 	DROP_EXPIRED,		/* TTL or hop limit has come to its end (ICMP was sent) */
+	DROP_DENIED,		/* the function lets nothing of this flow pass, as it showed before */
+	DROP_FUNCTION_DOWN,	/* the function is down and may not be passed by */
 	DROP_EXIT_FORBIDDEN,	/* route leads to an interface of another tenant */
 	DROP_EXIT_NO_ROUTE,	/* no route, blackhole, or the neighbour is dead */
 	DROP_EXIT_CONFLICT,	/* same tuple of another tenant already leaves here */
@@ -88,6 +90,36 @@ enum rule_flags {
 enum event_kind {
 	EVENT_NONE,
 	EVENT_DROP,		/* sampled, one a reason and 100 ms at most */
+};
+
+/* What may be learned from a function. */
+enum offload { OFFLOAD_NONE, OFFLOAD_VERDICT, OFFLOAD_REWRITE };
+
+/* What a function has said of a flow. */
+enum verdict {
+	VERDICT_PENDING,	/* nothing yet: it gets the flow's packets */
+	VERDICT_ALLOW,		/* lets it pass as it is */
+	VERDICT_REWRITE,	/* lets it pass with another header */
+	VERDICT_DENY,		/* gave nothing back in time */
+	VERDICT_CLOSING,	/* FIN or RST was seen: nothing more is learned */
+};
+
+enum service_flags {
+	SERVICE_DOWN = 1,
+	SERVICE_FAIL_OPEN = 2,	/* passed by while it is down */
+};
+
+/* What became of states, by port: index of verdict_counters is port * COUNT_KINDS + this. */
+enum verdict_counter {
+	COUNT_LEARNED,		/* settled allow or rewrite */
+	COUNT_DENIED,		/* settled deny */
+	COUNT_REVOKED,		/* a sample did not come back */
+	COUNT_EXPIRED,		/* idle too long, or judged by rules that are gone */
+	COUNT_CLOSED,		/* FIN or RST */
+	COUNT_SKIPPED,		/* packets handled without the function */
+	COUNT_FAILED_OPEN,	/* packets passed by a function that is down */
+	COUNT_UNASKED,		/* packets given back that were never given */
+	COUNT_KINDS,
 };
 
 /* 16-byte address; IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
@@ -161,8 +193,8 @@ struct metadata {
 };
 
 /*
- * Service state list: what a function holds of a flow. Key: the port and the
- * side it must come back on, and its tuple.
+ * Service state list: what a function holds of a flow, and has said of it. Key:
+ * the port and the side it must come back on, and its tuple as it was given.
  */
 struct state {
 	__u32 spi;
@@ -175,7 +207,42 @@ struct state {
 	__u64 last_seen_ns;
 	__u64 delivered;	/* packets given to the function */
 	__u64 returned;		/* packets it gave back */
+	__u64 given_ns;		/* first packet of this generation */
+	__u64 vouched_ns;	/* when the function last let a packet pass; 0: never */
+	__u64 sampled_ns;	/* a sample is with the function since; 0: none */
+	__u64 until_ns;		/* end of a deny; before it, nothing settles a pending one */
+	__u64 skipped;		/* packets handled without the function */
+	__u64 skipped_bytes;
+	__u32 generation;	/* of the service that judges, or judged, it */
+	__u32 tag;		/* of the packets given: a rewritten one is known by it */
+	__u8 verdict;		/* enum verdict */
+	__u8 hop_limit;		/* of the newest packet given */
+	__u8 hop_limit_taken;	/* by the function */
+	__u8 dscp;		/* of the newest packet given */
+	__u32 length;		/* of its IP packet, or super-packet */
 	struct metadata metadata;	/* of the newest packet */
+};
+
+/* Header of a flow as its function gives it back. Key: as `states`. */
+struct rewrite {
+	struct tuple t;		/* with its DSCP */
+	__u8 set_dscp;
+	__u8 hop_limit;		/* 0: as many less as the state says */
+	__u8 pad[2];
+};
+
+/* Index: port id. How the proxy treats what a function says. */
+struct service {
+	__u32 generation;	/* a new one forgets every verdict at once */
+	__u8 offload;		/* enum offload */
+	__u8 flags;		/* enum service_flags */
+	__u16 learn_after;	/* packets that came back; 0: TCP once established, else one */
+	__u32 deadline_ms;	/* without a packet back: deny */
+	__u32 deny_ms;
+	__u32 revalidate_ms;	/* a sample goes through the function that often */
+	__u32 idle_tcp_ms;
+	__u32 idle_udp_ms;
+	__u32 idle_other_ms;
 };
 
 struct iface_key {
@@ -315,6 +382,14 @@ struct counter {
 	__u64 bytes;
 };
 
+struct tally {
+	__u64 count;
+};
+
+struct beat {
+	__u64 last_ns;
+};
+
 struct probe {
 	__u64 last_seen_ns;
 	__u64 count;
@@ -348,6 +423,48 @@ struct {
 	__type(value, struct state);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct flow_key);
+	__type(value, struct rewrite);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} rewrites SEC(".maps");
+
+/* Tag of a packet that may come back with another tuple -> its state. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct flow_key);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} tags SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct service);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} services SEC(".maps");
+
+/* Index: port id. When a packet last came back from it: a function that is alive. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct beat);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} beats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_PORTS * COUNT_KINDS);
+	__type(key, __u32);
+	__type(value, struct tally);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} verdict_counters SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -6,6 +6,7 @@
 #include "lib/parse.h"
 #include "lib/classify.h"
 #include "lib/forward.h"
+#include "lib/learn.h"
 
 /* First word of the addresses of routed functions' IPv6 links: fd63:6d::/64. */
 #define PORT_LINK6 0xfd63006d
@@ -51,19 +52,49 @@ COLD int find_answer(const struct port *port, const struct packet *p, struct pla
 	return 0;
 }
 
-INLINE int find_place(const struct port *port, struct packet *p, struct place *at)
+INLINE void take_place(struct place *at, const struct state *s)
+{
+	at->spi = s->spi;
+	at->si = s->si;
+	at->ttl = s->ttl;
+	at->born = s->born;
+	at->metadata = s->metadata;
+}
+
+/* The tuple is new, but the packet is one that was given: its function has rewritten it. */
+COLD int find_rewritten(struct __sk_buff *skb, const struct port *port, const struct packet *p,
+			struct place *at)
+{
+	__u32 tag = skb->hash;
+	struct flow_key *given = bpf_map_lookup_elem(&tags, &tag);
+	struct flow_key key;
+	struct state *s;
+
+	if (!given || !port || !p || !at)
+		return -1;
+	key = *given;
+	s = bpf_map_lookup_elem(&states, &key);
+	if (!s || s->tag != tag || key.scope != p->key.scope)
+		return -1;
+	s->returned++;
+	take_place(at, s);
+	return settle(skb, p, port->id, &key);
+}
+
+INLINE int find_place(struct __sk_buff *skb, const struct port *port, struct packet *p, struct place *at)
 {
 	struct state *s = bpf_map_lookup_elem(&states, &p->key);
+	struct service *sv = teacher(port->id);
 
 	if (s) {
 		s->returned++;
-		at->spi = s->spi;
-		at->si = s->si;
-		at->ttl = s->ttl;
-		at->born = s->born;
-		at->metadata = s->metadata;
+		take_place(at, s);
+		if (sv)
+			settle(skb, p, port->id, &p->key);
 		return 0;
 	}
+	if (sv && sv->offload == OFFLOAD_REWRITE && !find_rewritten(skb, port, p, at))
+		return 0;
 	if (port->bound_spi) {
 		at->spi = port->bound_spi;
 		at->si = port->bound_si;
@@ -133,7 +164,7 @@ int port(struct __sk_buff *skb)
 		return drop(skb, &p, verdict, 0);
 	if (port->side == PORT_OUTSIDE && port->probe.w[3] && same_addr(&p.key.t.dst, &port->probe))
 		return take_probe(port->id);
-	verdict = find_place(port, &p, &at);
+	verdict = find_place(skb, port, &p, &at);
 	if (verdict)
 		return drop(skb, &p, verdict, 0);
 	count(&port_counters, port->id * 4 + port->side * 2 + 1, skb->len);

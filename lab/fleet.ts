@@ -2,6 +2,7 @@
  * Nodes of a lab that carry out a plan without a controller: planner and agents'
  * nodes in this process, hosts by the names of the nodes.
  */
+import { EventEmitter, once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ export class Fleet {
 	readonly #lab: Lab;
 	readonly #nodes = new Map<string, Node>();
 	readonly #planner = createPlanner();
+	readonly #events = new EventEmitter();
 	#memory = NO_MEMORY;
 
 	private constructor(lab: Lab) {
@@ -38,6 +40,7 @@ export class Fleet {
 					node,
 					netns: lab.netns(node),
 					stateDir: join(stateDir, node),
+					onEvent: (event) => fleet.#events.emit(event.kind, event),
 				}),
 			);
 		await fleet.apply(intent);
@@ -52,6 +55,11 @@ export class Fleet {
 		this.#memory = memory;
 		for (const [name, state] of plan.states) await this.node(name).apply(state);
 		return plan.paths;
+	}
+
+	/** The next event of a kind that any node tells, from now on. */
+	async nextEvent(kind: string): Promise<void> {
+		await once(this.#events, kind);
 	}
 
 	node(name: string): Node {

@@ -19,9 +19,10 @@ export class Chainmail extends System {
 	static async open(
 		nodes: readonly string[],
 		at: readonly string[],
+		offload: "none" | "verdict" = "none",
 	): Promise<Chainmail> {
 		const lab = await buildLab(line(nodes));
-		const fleet = await Fleet.open(lab, intent(nodes, at));
+		const fleet = await Fleet.open(lab, intent(nodes, at, offload));
 		return new Chainmail(lab, fleet).ready();
 	}
 
@@ -31,8 +32,12 @@ export class Chainmail extends System {
 	}
 }
 
-function intent(nodes: readonly string[], at: readonly string[]): Intent {
-	const functions = firewalls(at);
+function intent(
+	nodes: readonly string[],
+	at: readonly string[],
+	offload: "none" | "verdict",
+): Intent {
+	const functions = firewalls(at, offload);
 	const chain = functions.map(({ name }) => name).join(" -> ");
 	return intentOf(
 		{

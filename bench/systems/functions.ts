@@ -21,7 +21,10 @@ const FIREWALL = `table inet firewall {
 `;
 
 /** `firewall-1` …: a function type an element, with an instance on that node. */
-export function firewalls(nodes: readonly string[]): FunctionDocument[] {
+export function firewalls(
+	nodes: readonly string[],
+	offload: "none" | "verdict" = "none",
+): FunctionDocument[] {
 	return nodes.map((node, i) => ({
 		kind: "Function",
 		name: `firewall-${i + 1}`,
@@ -29,6 +32,7 @@ export function firewalls(nodes: readonly string[]): FunctionDocument[] {
 			attach: "routed",
 			runtime: "process",
 			ruleset: { text: FIREWALL },
+			offload,
 			instances: [{ name: "a", node }],
 		},
 	}));

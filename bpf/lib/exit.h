@@ -10,6 +10,7 @@
 #include "deliver.h"
 #include "hash.h"
 #include "icmp.h"
+#include "rewrite.h"
 
 /* A learned flow of another tenant this long unused gives its tuple free. */
 #define LEARNED_IDLE_NS 300000000000ull
@@ -18,28 +19,9 @@
  * The node routes: one hop less. False where the packet dies of it: then it is
  * left to the stack, which says so to its sender and forwards nothing.
  */
-INLINE bool ip_ttl_decrement(struct __sk_buff *skb, const struct packet *p)
+INLINE bool ip_ttl_decrement(struct __sk_buff *skb, struct packet *p)
 {
-	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
-
-	if (p->family == 4) {
-		struct iphdr *ip = data + ETH_HLEN;
-		__u32 sum;
-
-		if ((void *)(ip + 1) > data_end || ip->ttl <= 1)
-			return false;
-		/* RFC 1624: the TTL is the high byte of its checksum word. */
-		sum = ip->check + bpf_htons(0x0100);
-		ip->check = sum + (sum >= 0xffff);
-		ip->ttl--;
-	} else {
-		struct ipv6hdr *ip = data + ETH_HLEN;
-
-		if ((void *)(ip + 1) > data_end || ip->hop_limit <= 1)
-			return false;
-		ip->hop_limit--;
-	}
-	return true;
+	return p->hop_limit > 1 && !lower_hop_limit(skb, p, 1);
 }
 
 COLD int enter_learned(const struct packet *p, const struct flow_key *back, __u32 spi, __u32 born,

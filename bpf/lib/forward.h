@@ -1,41 +1,71 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Forwarder (RFC 7665 SFF) and stateless proxy: walks a path from a place on it
+ * Forwarder (RFC 7665 SFF): walks a path from a place on it
  * as far as one run can. No NSH is written while hops are local: `place` is it.
  */
 #pragma once
 
 #include "exit.h"
+#include "proxy.h"
 #include "underlay.h"
+
+/* The newest packet's: by what comes back of it, its function is judged. */
+INLINE void note_given(struct __sk_buff *skb, const struct packet *p, struct state *s,
+		       const struct path *path, const struct place *at, __u64 now)
+{
+	s->spi = at->spi;
+	s->born = path->born;
+	s->si = at->si - 1;
+	s->ttl = at->ttl;
+	s->metadata = at->metadata;
+	s->tenant = path->tenant;
+	s->last_seen_ns = now;
+	s->delivered++;
+	s->hop_limit = p->hop_limit;
+	s->dscp = p->dscp;
+	s->length = skb->len - ETH_HLEN;
+}
+
+COLD int enter_state(const struct packet *p, __u32 port)
+{
+	struct service *sv = service_of(port);
+	__u64 now = now_ns();
+	struct state fresh = { .first_seen_ns = now, .given_ns = now };
+
+	if (!p)
+		return DROP_RESOURCES;
+	if (sv) {
+		fresh.generation = sv->generation;
+		fresh.tag = bpf_get_prandom_u32() | 1;
+	}
+	return bpf_map_update_elem(&states, &p->key, &fresh, BPF_ANY) ? DROP_RESOURCES : 0;
+}
+
+/* A packet that comes back with another tuple is known by this. */
+COLD int tag_packet(struct __sk_buff *skb, const struct packet *p, __u32 tag)
+{
+	if (!p)
+		return 0;
+	bpf_map_update_elem(&tags, &tag, &p->key, BPF_ANY);
+	return bpf_set_hash(skb, tag);
+}
 
 /* Remembers whose the packet is, so that it may come back out of the port. */
 INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct hop *hop,
-			const struct path *path, const struct place *at)
+			const struct path *path, const struct place *at, bool tagged)
 {
-	__u64 now = now_ns();
-	struct state *s;
+	struct state *s = bpf_map_lookup_elem(&states, &p->key);
 
-	p->key.scope = PORT_SCOPE(hop->port, hop->side);
-	s = bpf_map_lookup_elem(&states, &p->key);
-	if (s) {
-		s->spi = at->spi;
-		s->born = path->born;
-		s->si = at->si - 1;
-		s->ttl = at->ttl;
-		s->tenant = path->tenant;
-		s->metadata = at->metadata;
-		s->last_seen_ns = now;
-		s->delivered++;
-	} else {
-		struct state fresh = {
-			.spi = at->spi, .born = path->born, .si = at->si - 1, .ttl = at->ttl, .tenant = path->tenant,
-			.first_seen_ns = now, .last_seen_ns = now, .delivered = 1,
-			.metadata = at->metadata,
-		};
-
-		if (bpf_map_update_elem(&states, &p->key, &fresh, BPF_ANY))
+	if (!s) {
+		if (enter_state(p, hop->port))
+			return drop(skb, p, DROP_RESOURCES, at->spi);
+		s = bpf_map_lookup_elem(&states, &p->key);
+		if (!s)
 			return drop(skb, p, DROP_RESOURCES, at->spi);
 	}
+	note_given(skb, p, s, path, at, now_ns());
+	if (tagged)
+		tag_packet(skb, p, s->tag);
 	return send_to_port(skb, p, hop);
 }
 
@@ -64,15 +94,32 @@ INLINE struct hop *next_hop(struct __sk_buff *skb, const struct path *path, stru
 
 INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *path, struct place *at)
 {
+	struct service *sv;
 	struct hop *hop;
-	int err;
+	bool tagged = false;
+	int err, verdict;
 
 	if (untag(skb, p))
 		return drop(skb, p, DROP_RESOURCES, at->spi);
 	hop = next_hop(skb, path, at, &err);
-	for (int i = 0; i < MAX_HOPS && hop && hop->kind == HOP_TAP; i++) {
-		if (copy_to_tap(skb, p, hop))
-			return drop(skb, p, DROP_RESOURCES, at->spi);
+	for (int i = 0; i < MAX_HOPS && hop; i++) {
+		if (hop->kind == HOP_TAP) {
+			if (copy_to_tap(skb, p, hop))
+				return drop(skb, p, DROP_RESOURCES, at->spi);
+		} else if (hop->kind == HOP_PORT) {
+			p->key.scope = PORT_SCOPE(hop->port, hop->side);
+			sv = service_of(hop->port);
+			if (!sv || !(sv->offload | sv->flags))
+				break;
+			tagged = sv->offload == OFFLOAD_REWRITE;
+			verdict = consult(skb, p, hop->port);
+			if (verdict == PROXY_GIVE)
+				break;
+			if (verdict != PROXY_SKIP)
+				return drop(skb, p, verdict, at->spi);
+		} else {
+			break;
+		}
 		at->si--;
 		hop = next_hop(skb, path, at, &err);
 	}
@@ -80,7 +127,7 @@ INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *p
 		return drop(skb, p, err, at->spi);
 	switch (hop->kind) {
 	case HOP_PORT:
-		return give_to_port(skb, p, hop, path, at);
+		return give_to_port(skb, p, hop, path, at, tagged);
 	case HOP_NODE:
 		return send_to_node(skb, p, hop, path, at);
 	case HOP_EXIT:

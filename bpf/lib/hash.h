@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Hash of a flow's tuple; its twin is src/plan/hash.ts. DSCP does not count. */
+/* Tuples: hash (its twin is src/plan/hash.ts; DSCP does not count), reverse, equal. */
 #pragma once
 
 #include "types.h"
@@ -27,4 +27,15 @@ INLINE void tuple_reverse(struct tuple *to, const struct tuple *from)
 	to->dport = from->sport;
 	*(__u32 *)&to->proto = 0;
 	to->proto = from->proto;
+}
+
+INLINE bool same_tuple(const struct tuple *a, const struct tuple *b)
+{
+	const __u32 *x = (const __u32 *)a, *y = (const __u32 *)b;
+	__u32 differ = 0;
+
+#pragma unroll
+	for (int i = 0; i < 10; i++)
+		differ |= x[i] ^ y[i];
+	return !differ;
 }

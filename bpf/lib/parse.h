@@ -141,6 +141,10 @@ INLINE int parse_l4(struct __sk_buff *skb, struct packet *p, void *data, void *d
 		t->dport = tcp->dest;
 		if (tcp->syn)
 			p->flags |= PKT_TCP_SYN;
+		if (tcp->fin || tcp->rst)
+			p->flags |= PKT_TCP_END;
+		if (tcp->rst)
+			p->flags |= PKT_TCP_RST;
 		p->l4_len = tcp->doff * 4;
 		return tcp->doff < 5 ? DROP_BAD_HEADER : 0;
 	}
@@ -221,6 +225,7 @@ INLINE int parse_v4(struct packet *p, void *data, void *data_end)
 	p->family = 4;
 	p->l4 = p->l3 + ip->ihl * 4;
 	p->dscp = ip->tos >> 2;
+	p->hop_limit = ip->ttl;
 	addr_from_v4(&p->key.t.src, ip->saddr);
 	addr_from_v4(&p->key.t.dst, ip->daddr);
 	p->key.t.proto = ip->protocol;
@@ -254,6 +259,7 @@ INLINE int parse_v6(struct packet *p, void *data, void *data_end)
 	p->ip_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	p->family = 6;
 	p->dscp = ip->priority << 2 | ip->flow_lbl[0] >> 6;
+	p->hop_limit = ip->hop_limit;
 	addr_from_v6(&p->key.t.src, &ip->saddr);
 	addr_from_v6(&p->key.t.dst, &ip->daddr);
 	if (v6_link_scope(&ip->daddr))

@@ -34,6 +34,8 @@ enum packet_flags {
 	PKT_ICMP_ERROR = 4,	/* the tuple is that of the packet it is about, reversed */
 	PKT_TCP_SYN = 8,
 	PKT_ANSWER = 32,	/* of a flow that was learned from the packets it answers */
+	PKT_TCP_END = 64,	/* FIN or RST */
+	PKT_TCP_RST = 128,
 	PKT_LINK_SCOPE = 16,	/* multicast, broadcast, link-local, ND: never steered */
 };
 
@@ -48,6 +50,7 @@ struct packet {
 	__u8 dscp;
 	__u8 icmp_type;
 	__u8 l4_len;		/* of the L4 header; ICMP error: as far as the ports inside */
+	__u8 hop_limit;		/* or TTL */
 	__u16 vlan;
 	__u16 tenant;		/* as the classifier found; 0: not yet */
 };

@@ -41,7 +41,7 @@ export class Applier {
 	readonly #around: Surroundings;
 	readonly #parts: Record<Kind, Part>;
 	readonly #tables: Tables;
-	readonly #ports: Ports;
+	readonly ports: Ports;
 	readonly interfaces: Interfaces;
 	/** Where the steps under way lead. */
 	#desired: NodeState;
@@ -58,11 +58,11 @@ export class Applier {
 		const interfaces = new Interfaces(plane, settings, netns);
 		this.#tables = tables;
 		this.interfaces = interfaces;
-		this.#ports = new Ports(plane, instances, settings);
+		this.ports = new Ports(plane, instances, settings);
 		const ensure: Part = (steps, next) =>
 			this.#ensureInstances(new Set(namesOf(steps).keys()), next);
 		const shrink: Part = (steps, next) =>
-			this.#ports.shrink(namesOf(steps), next);
+			this.ports.shrink(namesOf(steps), next);
 		const paths: Part = (steps, next) => this.#putPaths(spisOf(steps), next);
 		this.#parts = {
 			"node-set": (_, next) => tables.setNode(next),
@@ -147,7 +147,7 @@ export class Applier {
 		names: ReadonlySet<string>,
 		next: NodeState,
 	): Promise<void> {
-		await this.#ports.ensure(names, next, this.#desired, this.#mayFail);
+		await this.ports.ensure(names, next, this.#desired, this.#mayFail);
 		/* A function that was made anew has other interfaces. */
 		this.#putPaths(new Set(next.paths.map((path) => path.spi)), next);
 	}
@@ -158,12 +158,12 @@ export class Applier {
 			this.#policies,
 			this.#around.instances.attachments(),
 		);
-		this.#ports.bind(next, this.#desired);
+		this.ports.bind(next, this.#desired);
 	}
 
 	#removePaths(steps: readonly Step[], next: NodeState): void {
 		this.paths.remove([...spisOf(steps)]);
-		this.#ports.bind(next, this.#desired);
+		this.ports.bind(next, this.#desired);
 	}
 
 	/** Removes what the state does not name: leftovers of a run that was killed. */
@@ -172,8 +172,8 @@ export class Applier {
 		this.#tables.pruneRules(next);
 		this.interfaces.bind(next);
 		this.#tables.prunePaths(next);
-		this.#ports.bind(next, next);
-		this.#ports.prune(next);
+		this.ports.bind(next, next);
+		this.ports.prune(next);
 		await instances.sweep(next.instances);
 		const keep = await instances.ends();
 		for (const { name } of next.interfaces) keep.add(name);

@@ -8,6 +8,7 @@ import {
 	portOfHostEnd,
 	probeAddresses,
 } from "../functions/names.js";
+import type { Learnable } from "../functions/process/learnable.js";
 import {
 	ProcessRuntime,
 	type ProcessRuntimeOptions,
@@ -21,6 +22,7 @@ import {
 import { ipBatch, links } from "../kernel/ip.js";
 import type { Port } from "../kernel/layout.gen.js";
 import type { InstanceStatus } from "../plan/protocol.js";
+import { serviceOf } from "../plan/service.js";
 import type { InstanceState, PathState } from "../plan/state.js";
 import { type ProbeMap, Probes } from "./probes.js";
 import { type Attachments, boundPaths, portEntries } from "./tables/paths.js";
@@ -149,6 +151,14 @@ export class Instances {
 		const known = this.#known.get(instanceKey(name));
 		this.#known.delete(instanceKey(name));
 		await this.#runtimes[known?.state.runtime ?? "process"].remove(name);
+	}
+
+	/** What a proxy may learn from an instance, as declared or as it is found. */
+	async learnable(instance: InstanceState): Promise<Learnable> {
+		const { offload } = serviceOf(instance.spec);
+		if (offload !== "auto") return offload;
+		if (this.#known.get(instanceKey(instance))?.failure) return "none";
+		return this.#process.learnable(instance);
 	}
 
 	/** By port id; null for ports of instances that failed. */

@@ -86,6 +86,7 @@ export class Node {
 			notify: (name, kind, message) =>
 				this.#tell(kind, `${name.function}/${name.instance}: ${message}`),
 			changed: () => options.onHealth?.(),
+			rulesChanged: (instance) => this.#applier.ports.relearn(instance),
 		});
 		this.#applier = new Applier(
 			{

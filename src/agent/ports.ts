@@ -4,21 +4,26 @@
  */
 import { type InstanceName, instanceKey } from "../functions/names.js";
 import { endsOf, type PortAttachments } from "../functions/runtime.js";
+import { waitForPrograms } from "../kernel/grace.js";
+import { serviceOf } from "../plan/service.js";
 import type { InstanceState, NodeState, PathState } from "../plan/state.js";
 import type { DataPlane } from "./dataplane.js";
 import type { HostSettings } from "./host.js";
 import { type Instances, instancePorts } from "./instances.js";
+import { Services } from "./services.js";
 import { add, prune } from "./tables/sync.js";
 
 export class Ports {
 	readonly #plane: DataPlane;
 	readonly #instances: Instances;
 	readonly #settings: HostSettings;
+	readonly #services: Services;
 
 	constructor(plane: DataPlane, instances: Instances, settings: HostSettings) {
 		this.#plane = plane;
 		this.#instances = instances;
 		this.#settings = settings;
+		this.#services = new Services(plane.maps.services, waitForPrograms);
 	}
 
 	/**
@@ -67,7 +72,10 @@ export class Ports {
 		for (const [key, name] of names) {
 			const instance = wanted.get(key);
 			if (instance) await this.#ensure(instance, next.paths, false);
-			else await this.#instances.remove(name);
+			else {
+				this.#services.remove(name);
+				await this.#instances.remove(name);
+			}
 		}
 	}
 
@@ -87,15 +95,33 @@ export class Ports {
 		);
 	}
 
-	#ensure(
+	/** Its rules are others: what it said of any flow holds no more. */
+	async relearn(instance: InstanceState): Promise<void> {
+		const ports = this.#services.portsOf(instance).map((id) => ({ id }));
+		await this.#learn({ ...instance, ports });
+		this.#services.forget(instance);
+	}
+
+	async #ensure(
 		instance: InstanceState,
 		paths: readonly PathState[],
 		mayFail: boolean,
 	): Promise<void> {
-		return this.#instances.ensure(
+		await this.#instances.ensure(
 			instance,
 			(ports) => this.#guard(instance, ports, paths),
 			mayFail,
+		);
+		await this.#learn(instance);
+	}
+
+	/** Puts in force what may be learned from an instance. */
+	async #learn(instance: InstanceState): Promise<void> {
+		this.#services.ensure(
+			instance,
+			instance.ports.map((port) => port.id),
+			serviceOf(instance.spec),
+			await this.#instances.learnable(instance),
 		);
 	}
 

@@ -56,6 +56,10 @@ export const dropHints: Readonly<Record<Reason, string>> = {
 		"Nothing, if it stops: the sender was told the size. Else raise the underlay's MTU, or let ICMP pass.",
 	expired:
 		"Nothing: traceroute does it on purpose; else look for a routing loop.",
+	denied:
+		"Nothing, if the function blocks it; `chainmail get states` names the function, and a changed rule takes effect at once.",
+	function_down:
+		"Repair the instance or add one; `onFailure` says what happens meanwhile.",
 	exit_forbidden:
 		"Correct the node's routes, or give the tenant an exit interface of its own.",
 	exit_no_route: "Add a route on the exit node; see that the next hop answers.",

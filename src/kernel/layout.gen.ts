@@ -9,7 +9,7 @@ import {
 	writeU64,
 } from "./codec.js";
 
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 export const TUPLE_ORIGIN = 1;
 export const SCOPE_SHARED = 0;
 export const underlayScope = (spi: number): number => (0x40000000 | spi) >>> 0;
@@ -89,15 +89,19 @@ export const DropReason = {
 	TOO_BIG: 24,
 	/** TTL or hop limit has come to its end (ICMP was sent) */
 	EXPIRED: 25,
+	/** the function lets nothing of this flow pass, as it showed before */
+	DENIED: 26,
+	/** the function is down and may not be passed by */
+	FUNCTION_DOWN: 27,
 	/** route leads to an interface of another tenant */
-	EXIT_FORBIDDEN: 26,
+	EXIT_FORBIDDEN: 28,
 	/** no route, blackhole, or the neighbour is dead */
-	EXIT_NO_ROUTE: 27,
+	EXIT_NO_ROUTE: 29,
 	/** same tuple of another tenant already leaves here */
-	EXIT_CONFLICT: 28,
+	EXIT_CONFLICT: 30,
 	/** the kernel refused to grow, clone or redirect */
-	RESOURCES: 29,
-	REASON_COUNT: 30,
+	RESOURCES: 31,
+	REASON_COUNT: 32,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -129,6 +133,8 @@ export const DROP_REASON_NAMES: readonly string[] = [
 	"port_tap",
 	"too_big",
 	"expired",
+	"denied",
+	"function_down",
 	"exit_forbidden",
 	"exit_no_route",
 	"exit_conflict",
@@ -163,6 +169,8 @@ export const DROP_REASON_DOCS: readonly string[] = [
 	"a tap must not send",
 	"larger than the path's MTU (ICMP was sent)",
 	"TTL or hop limit has come to its end (ICMP was sent)",
+	"the function lets nothing of this flow pass, as it showed before",
+	"the function is down and may not be passed by",
 	"route leads to an interface of another tenant",
 	"no route, blackhole, or the neighbour is dead",
 	"same tuple of another tenant already leaves here",
@@ -295,6 +303,88 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
 /** Names of enum event_kind by value. */
 export const EVENT_KIND_NAMES: readonly string[] = ["none", "drop"];
+
+/** enum offload. */
+export const Offload = {
+	NONE: 0,
+	VERDICT: 1,
+	REWRITE: 2,
+} as const;
+export type Offload = (typeof Offload)[keyof typeof Offload];
+
+/** Names of enum offload by value. */
+export const OFFLOAD_NAMES: readonly string[] = ["none", "verdict", "rewrite"];
+
+/** enum verdict. */
+export const Verdict = {
+	/** nothing yet: it gets the flow's packets */
+	PENDING: 0,
+	/** lets it pass as it is */
+	ALLOW: 1,
+	/** lets it pass with another header */
+	REWRITE: 2,
+	/** gave nothing back in time */
+	DENY: 3,
+	/** FIN or RST was seen: nothing more is learned */
+	CLOSING: 4,
+} as const;
+export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+
+/** Names of enum verdict by value. */
+export const VERDICT_NAMES: readonly string[] = [
+	"pending",
+	"allow",
+	"rewrite",
+	"deny",
+	"closing",
+];
+
+/** enum service_flags. */
+export const ServiceFlags = {
+	DOWN: 1,
+	/** passed by while it is down */
+	FAIL_OPEN: 2,
+} as const;
+export type ServiceFlags = (typeof ServiceFlags)[keyof typeof ServiceFlags];
+
+/** Names of enum service_flags by value. */
+export const SERVICE_FLAGS_NAMES: readonly string[] = ["", "down", "fail_open"];
+
+/** enum verdict_counter. */
+export const VerdictCounter = {
+	/** settled allow or rewrite */
+	LEARNED: 0,
+	/** settled deny */
+	DENIED: 1,
+	/** a sample did not come back */
+	REVOKED: 2,
+	/** idle too long, or judged by rules that are gone */
+	EXPIRED: 3,
+	/** FIN or RST */
+	CLOSED: 4,
+	/** packets handled without the function */
+	SKIPPED: 5,
+	/** packets passed by a function that is down */
+	FAILED_OPEN: 6,
+	/** packets given back that were never given */
+	UNASKED: 7,
+	KINDS: 8,
+} as const;
+export type VerdictCounter =
+	(typeof VerdictCounter)[keyof typeof VerdictCounter];
+
+/** Names of enum verdict_counter by value. */
+export const VERDICT_COUNTER_NAMES: readonly string[] = [
+	"learned",
+	"denied",
+	"revoked",
+	"expired",
+	"closed",
+	"skipped",
+	"failed_open",
+	"unasked",
+	"kinds",
+];
 
 /** struct addr, 16 bytes. */
 export interface Addr {
@@ -472,7 +562,7 @@ export const encodeMetadata = (value: Metadata): Buffer =>
 	encode(metadata, value);
 export const decodeMetadata = metadata.decode;
 
-/** struct state, 72 bytes. */
+/** struct state, 136 bytes. */
 export interface State {
 	readonly spi: number;
 	readonly born: number;
@@ -483,13 +573,26 @@ export interface State {
 	readonly lastSeenNs: number;
 	readonly delivered: number;
 	readonly returned: number;
+	readonly givenNs: number;
+	readonly vouchedNs: number;
+	readonly sampledNs: number;
+	readonly untilNs: number;
+	readonly skipped: number;
+	readonly skippedBytes: number;
+	readonly generation: number;
+	readonly tag: number;
+	readonly verdict: number;
+	readonly hopLimit: number;
+	readonly hopLimitTaken: number;
+	readonly dscp: number;
+	readonly length: number;
 	readonly metadata: Metadata;
 }
 
 export const state: Codec<State> = {
-	size: 72,
+	size: 136,
 	write(value, buffer, offset) {
-		buffer.fill(0, offset, offset + 72);
+		buffer.fill(0, offset, offset + 136);
 		buffer.writeUInt32LE(value.spi, offset);
 		buffer.writeUInt32LE(value.born, offset + 4);
 		buffer.writeUInt8(value.si, offset + 8);
@@ -499,7 +602,20 @@ export const state: Codec<State> = {
 		writeU64(value.lastSeenNs, buffer, offset + 24);
 		writeU64(value.delivered, buffer, offset + 32);
 		writeU64(value.returned, buffer, offset + 40);
-		metadata.write(value.metadata, buffer, offset + 48);
+		writeU64(value.givenNs, buffer, offset + 48);
+		writeU64(value.vouchedNs, buffer, offset + 56);
+		writeU64(value.sampledNs, buffer, offset + 64);
+		writeU64(value.untilNs, buffer, offset + 72);
+		writeU64(value.skipped, buffer, offset + 80);
+		writeU64(value.skippedBytes, buffer, offset + 88);
+		buffer.writeUInt32LE(value.generation, offset + 96);
+		buffer.writeUInt32LE(value.tag, offset + 100);
+		buffer.writeUInt8(value.verdict, offset + 104);
+		buffer.writeUInt8(value.hopLimit, offset + 105);
+		buffer.writeUInt8(value.hopLimitTaken, offset + 106);
+		buffer.writeUInt8(value.dscp, offset + 107);
+		buffer.writeUInt32LE(value.length, offset + 108);
+		metadata.write(value.metadata, buffer, offset + 112);
 	},
 	decode(buffer, offset = 0) {
 		return {
@@ -512,13 +628,140 @@ export const state: Codec<State> = {
 			lastSeenNs: readU64(buffer, offset + 24),
 			delivered: readU64(buffer, offset + 32),
 			returned: readU64(buffer, offset + 40),
-			metadata: metadata.decode(buffer, offset + 48),
+			givenNs: readU64(buffer, offset + 48),
+			vouchedNs: readU64(buffer, offset + 56),
+			sampledNs: readU64(buffer, offset + 64),
+			untilNs: readU64(buffer, offset + 72),
+			skipped: readU64(buffer, offset + 80),
+			skippedBytes: readU64(buffer, offset + 88),
+			generation: buffer.readUInt32LE(offset + 96),
+			tag: buffer.readUInt32LE(offset + 100),
+			verdict: buffer.readUInt8(offset + 104),
+			hopLimit: buffer.readUInt8(offset + 105),
+			hopLimitTaken: buffer.readUInt8(offset + 106),
+			dscp: buffer.readUInt8(offset + 107),
+			length: buffer.readUInt32LE(offset + 108),
+			metadata: metadata.decode(buffer, offset + 112),
 		};
 	},
 };
 
 export const encodeState = (value: State): Buffer => encode(state, value);
 export const decodeState = state.decode;
+
+/** struct rewrite, 44 bytes. */
+export interface Rewrite {
+	readonly t: Tuple;
+	readonly setDscp: number;
+	readonly hopLimit: number;
+}
+
+export const rewrite: Codec<Rewrite> = {
+	size: 44,
+	write(value, buffer, offset) {
+		buffer.fill(0, offset, offset + 44);
+		tuple.write(value.t, buffer, offset);
+		buffer.writeUInt8(value.setDscp, offset + 40);
+		buffer.writeUInt8(value.hopLimit, offset + 41);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			t: tuple.decode(buffer, offset),
+			setDscp: buffer.readUInt8(offset + 40),
+			hopLimit: buffer.readUInt8(offset + 41),
+		};
+	},
+};
+
+export const encodeRewrite = (value: Rewrite): Buffer => encode(rewrite, value);
+export const decodeRewrite = rewrite.decode;
+
+/** struct service, 32 bytes. */
+export interface Service {
+	readonly generation: number;
+	readonly offload: number;
+	readonly flags: number;
+	readonly learnAfter: number;
+	readonly deadlineMs: number;
+	readonly denyMs: number;
+	readonly revalidateMs: number;
+	readonly idleTcpMs: number;
+	readonly idleUdpMs: number;
+	readonly idleOtherMs: number;
+}
+
+export const service: Codec<Service> = {
+	size: 32,
+	write(value, buffer, offset) {
+		buffer.writeUInt32LE(value.generation, offset);
+		buffer.writeUInt8(value.offload, offset + 4);
+		buffer.writeUInt8(value.flags, offset + 5);
+		buffer.writeUInt16LE(value.learnAfter, offset + 6);
+		buffer.writeUInt32LE(value.deadlineMs, offset + 8);
+		buffer.writeUInt32LE(value.denyMs, offset + 12);
+		buffer.writeUInt32LE(value.revalidateMs, offset + 16);
+		buffer.writeUInt32LE(value.idleTcpMs, offset + 20);
+		buffer.writeUInt32LE(value.idleUdpMs, offset + 24);
+		buffer.writeUInt32LE(value.idleOtherMs, offset + 28);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			generation: buffer.readUInt32LE(offset),
+			offload: buffer.readUInt8(offset + 4),
+			flags: buffer.readUInt8(offset + 5),
+			learnAfter: buffer.readUInt16LE(offset + 6),
+			deadlineMs: buffer.readUInt32LE(offset + 8),
+			denyMs: buffer.readUInt32LE(offset + 12),
+			revalidateMs: buffer.readUInt32LE(offset + 16),
+			idleTcpMs: buffer.readUInt32LE(offset + 20),
+			idleUdpMs: buffer.readUInt32LE(offset + 24),
+			idleOtherMs: buffer.readUInt32LE(offset + 28),
+		};
+	},
+};
+
+export const encodeService = (value: Service): Buffer => encode(service, value);
+export const decodeService = service.decode;
+
+/** struct beat, 8 bytes. */
+export interface Beat {
+	readonly lastNs: number;
+}
+
+export const beat: Codec<Beat> = {
+	size: 8,
+	write(value, buffer, offset) {
+		writeU64(value.lastNs, buffer, offset);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			lastNs: readU64(buffer, offset),
+		};
+	},
+};
+
+export const encodeBeat = (value: Beat): Buffer => encode(beat, value);
+export const decodeBeat = beat.decode;
+
+/** struct tally, 8 bytes. */
+export interface Tally {
+	readonly count: number;
+}
+
+export const tally: Codec<Tally> = {
+	size: 8,
+	write(value, buffer, offset) {
+		writeU64(value.count, buffer, offset);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			count: readU64(buffer, offset),
+		};
+	},
+};
+
+export const encodeTally = (value: Tally): Buffer => encode(tally, value);
+export const decodeTally = tally.decode;
 
 /** struct frag_key, 44 bytes. */
 export interface FragKey {
@@ -1133,6 +1376,41 @@ export const MAPS = {
 		key: flowKey,
 		value: state,
 	} satisfies MapDefinition<FlowKey, State>,
+	rewrites: {
+		name: "rewrites",
+		type: "lru_hash",
+		maxEntries: 65536,
+		key: flowKey,
+		value: rewrite,
+	} satisfies MapDefinition<FlowKey, Rewrite>,
+	tags: {
+		name: "tags",
+		type: "lru_hash",
+		maxEntries: 65536,
+		key: u32,
+		value: flowKey,
+	} satisfies MapDefinition<number, FlowKey>,
+	services: {
+		name: "services",
+		type: "array",
+		maxEntries: 4096,
+		key: u32,
+		value: service,
+	} satisfies MapDefinition<number, Service>,
+	beats: {
+		name: "beats",
+		type: "array",
+		maxEntries: 4096,
+		key: u32,
+		value: beat,
+	} satisfies MapDefinition<number, Beat>,
+	verdictCounters: {
+		name: "verdict_counters",
+		type: "percpu_array",
+		maxEntries: 32768,
+		key: u32,
+		value: tally,
+	} satisfies MapDefinition<number, Tally>,
 	frags: {
 		name: "frags",
 		type: "lru_hash",
@@ -1262,7 +1540,7 @@ export const MAPS = {
 	drops: {
 		name: "drops",
 		type: "percpu_array",
-		maxEntries: 30,
+		maxEntries: 32,
 		key: u32,
 		value: counter,
 	} satisfies MapDefinition<number, Counter>,

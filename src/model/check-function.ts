@@ -60,6 +60,18 @@ function checkAttachment(spec: Spec, report: Report): void {
 			"a tap gives nothing back, so no probe can pass it",
 			"remove `probe`: its process is watched all the same",
 		);
+	if (spec.attach === "tap" && spec.offload && spec.offload !== "none")
+		report.value(
+			["spec", "offload"],
+			"a tap lets nothing pass that could be learned",
+			"remove `offload`",
+		);
+	if (spec.offload === "rewrite" && !spec.rewrites)
+		report.value(
+			["spec", "offload"],
+			"what changes no addresses has no change to be learned",
+			"write `offload: verdict`, or add `rewrites: true`",
+		);
 	if (spec.ruleset && spec.attach === "tap")
 		report.key(
 			["spec", "ruleset"],

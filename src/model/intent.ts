@@ -204,6 +204,59 @@ export const Instance = Type.Object(
 	closed,
 );
 
+const Milliseconds = (description: string, minimum: number, maximum: number) =>
+	Type.Integer({ minimum, maximum, description });
+
+/** How a verdict is learned and how long it holds; only of use with `offload`. */
+export const Learn = Type.Object(
+	{
+		after: Type.Optional(
+			Type.Union(
+				[
+					Type.Literal("established"),
+					Type.Integer({ minimum: 1, maximum: 1000 }),
+				],
+				{
+					description:
+						"packets that must have come back, or `established`: TCP after its handshake, anything else after one (default)",
+				},
+			),
+		),
+		deadlineMs: Type.Optional(
+			Milliseconds(
+				"a flow of which nothing comes back for so long is denied (default 200)",
+				10,
+				60_000,
+			),
+		),
+		denyMs: Type.Optional(
+			Milliseconds("how long a deny holds (default 1000)", 10, 3_600_000),
+		),
+		revalidateMs: Type.Optional(
+			Milliseconds(
+				"how often a sample of the flow passes the function again (default 10000)",
+				100,
+				86_400_000,
+			),
+		),
+		idleMs: Type.Optional(
+			Type.Object(
+				{
+					tcp: Type.Optional(Milliseconds("default 300000", 100, 432_000_000)),
+					udp: Type.Optional(Milliseconds("default 25000", 100, 432_000_000)),
+					other: Type.Optional(Milliseconds("default 25000", 100, 432_000_000)),
+				},
+				{
+					...closed,
+					description:
+						"a flow unused for so long is judged anew; keep it below the function's own time",
+				},
+			),
+		),
+	},
+	closed,
+);
+
 export const FunctionSpec = Type.Object(
 	{
 		attach: Type.Union(
@@ -238,6 +291,22 @@ export const FunctionSpec = Type.Object(
 				description:
 					"it changes addresses or ports (NAT): it gets a pair of interfaces for each path: `inside` and `outside`, `inside2` and `outside2` …",
 			}),
+		),
+		offload: Type.Optional(
+			Type.Union(
+				[
+					Type.Literal("none"),
+					Type.Literal("verdict"),
+					Type.Literal("rewrite"),
+				],
+				{
+					description:
+						"what may be learned so that a flow's later packets skip the function: nothing, that it lets the flow pass, or also how it changes its header (default: what its ruleset allows; none with a `command`)",
+				},
+			),
+		),
+		learn: Type.Optional(
+			described(Learn, "how a verdict is learned, and how long it holds"),
 		),
 		tenants: Type.Optional(
 			Type.Array(Name, {

@@ -134,6 +134,8 @@ export class World {
 			config: map(MAPS.config),
 			drops: map(MAPS.drops),
 			probes: map(MAPS.probes),
+			services: map(MAPS.services),
+			verdictCounters: map(MAPS.verdictCounters),
 		};
 	}
 

@@ -284,6 +284,26 @@ export const intents: readonly WrongInput[] = [
 		},
 	},
 	{
+		title: "a change to be learned of a function that makes none",
+		input:
+			"kind: Node\nname: n\nspec:\n  interfaces:\n    - { name: ap, role: exit }\n---\nkind: Function\nname: f\nspec:\n  attach: routed\n  runtime: process\n  offload: rewrite\n  instances:\n    - { name: a, node: n }\n",
+		expect: {
+			place: "12:12",
+			message: "what changes no addresses has no change to be learned",
+			hint: "write `offload: verdict`, or add `rewrites: true`",
+		},
+	},
+	{
+		title: "a verdict to be learned of a tap",
+		input:
+			"kind: Node\nname: n\nspec:\n  interfaces:\n    - { name: ap, role: exit }\n---\nkind: Function\nname: f\nspec:\n  attach: tap\n  runtime: process\n  command: [tcpdump]\n  offload: verdict\n  instances:\n    - { name: a, node: n }\n",
+		expect: {
+			place: "13:12",
+			message: "a tap lets nothing pass that could be learned",
+			hint: "remove `offload`",
+		},
+	},
+	{
 		title: "an instance twice",
 		input:
 			TENANT +

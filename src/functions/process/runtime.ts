@@ -4,7 +4,11 @@
  */
 import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { KernelError } from "../../kernel/error.js";
 import { listNetns, netnsExists } from "../../kernel/netns.js";
+import { listRuleset } from "../../kernel/nft.js";
+import { setSysctl } from "../../kernel/sysctl.js";
+import { serviceOf } from "../../plan/service.js";
 import type { InstanceState } from "../../plan/state.js";
 import {
 	type InstanceName,
@@ -20,6 +24,7 @@ import type {
 	Runtime,
 } from "../runtime.js";
 import { type Argv, Command, checkProgram } from "./command.js";
+import { type Learnable, learnableFrom } from "./learnable.js";
 import { findPorts, makePorts, openPorts, removeNetwork } from "./namespace.js";
 import {
 	checkRuleset,
@@ -40,6 +45,10 @@ export interface ProcessRuntimeOptions {
 	/** MTU of the ports in bytes. */
 	readonly mtu: () => number;
 	readonly notify: Notify;
+	/** The ruleset in place is another one: what was learned from it is void. */
+	readonly rulesChanged?:
+		| ((instance: InstanceState) => Promise<void>)
+		| undefined;
 }
 
 /** Editors write a file in several steps. */
@@ -129,6 +138,11 @@ export class ProcessRuntime implements Runtime {
 		};
 	}
 
+	/** What a proxy may learn from the rules that are in place. */
+	async learnable(instance: InstanceName): Promise<Learnable> {
+		return learnableFrom(await listRuleset(this.#namespace(instance)));
+	}
+
 	close(): void {
 		for (const running of this.#running.values()) {
 			this.#release(running);
@@ -187,7 +201,9 @@ export class ProcessRuntime implements Runtime {
 			DRIFT_MS,
 		).unref();
 		try {
-			await ensureRuleset(ruleset, namespace);
+			if (await ensureRuleset(ruleset, namespace))
+				await this.#options.rulesChanged?.(instance);
+			letFlowsSkip(instance, namespace);
 			running.rulesetError = undefined;
 		} catch (error) {
 			/* Without one in place nothing would hold traffic back. */
@@ -197,47 +213,53 @@ export class ProcessRuntime implements Runtime {
 	}
 
 	/** The directory is watched: a file that is replaced has another inode. */
-	#watchFile(name: InstanceName, running: Running, file: string): FSWatcher {
+	#watchFile(
+		instance: InstanceState,
+		running: Running,
+		file: string,
+	): FSWatcher {
 		let timer: NodeJS.Timeout | undefined;
 		const watcher = watch(dirname(file), (_, changed) => {
 			if (changed !== null && changed !== basename(file)) return;
 			clearTimeout(timer);
 			timer = setTimeout(
-				() => this.#refresh(name, running, `${file} is in place`),
+				() => this.#refresh(instance, running, `${file} is in place`),
 				SETTLE_MS,
 			);
 		});
-		watcher.on("error", (error) => this.#failed(name, running, error));
+		watcher.on("error", (error) => this.#failed(instance, running, error));
 		watcher.on("close", () => clearTimeout(timer));
 		return watcher;
 	}
 
-	#refresh(name: InstanceName, running: Running, done: string): void {
+	#refresh(instance: InstanceState, running: Running, done: string): void {
 		const { ruleset } = running.spec;
 		if (!ruleset) return;
 		running.queue = running.queue.then(() =>
-			this.#apply(name, running, ruleset, done),
+			this.#apply(instance, running, ruleset, done),
 		);
 	}
 
 	async #apply(
-		name: InstanceName,
+		instance: InstanceState,
 		running: Running,
 		ruleset: Ruleset,
 		done: string,
 	): Promise<void> {
-		const namespace = this.#namespace(name);
+		const namespace = this.#namespace(instance);
 		if (
-			this.#running.get(instanceKey(name)) !== running ||
+			this.#running.get(instanceKey(instance)) !== running ||
 			!netnsExists(namespace)
 		)
 			return;
 		try {
 			const changed = await ensureRuleset(ruleset, namespace);
 			running.rulesetError = undefined;
-			if (changed) this.#options.notify(name, "ruleset", `ruleset ${done}`);
+			if (!changed) return;
+			await this.#options.rulesChanged?.(instance);
+			this.#options.notify(instance, "ruleset", `ruleset ${done}`);
 		} catch (error) {
-			this.#failed(name, running, error);
+			this.#failed(instance, running, error);
 		}
 	}
 
@@ -283,3 +305,19 @@ function argvOf({ ports, spec }: InstanceState): Argv | undefined {
 
 const isSame = (a: Argv, b: Argv | undefined): boolean =>
 	b !== undefined && a.join("\0") === b.join("\0");
+
+/** Of interest only where conntrack is there. */
+const LIBERAL = "netfilter/nf_conntrack_tcp_be_liberal";
+
+/**
+ * A flow that skips its function moves on unseen: conntrack must take the samples
+ * that it sees now and then for what they are, wherever their window is.
+ */
+function letFlowsSkip(instance: InstanceState, namespace: string): void {
+	if (serviceOf(instance.spec).offload === "none") return;
+	try {
+		setSysctl(LIBERAL, 1, namespace);
+	} catch (error) {
+		if (!(error instanceof KernelError) || error.code !== "ENOENT") throw error;
+	}
+}

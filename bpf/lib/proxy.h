@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Stateful proxy: what a function has said of a flow decides whether the flow's
+ * next packet has to see it again. What is not certain goes to the function.
+ */
+#pragma once
+
+#include "count.h"
+#include "rewrite.h"
+
+#define NS_PER_MS 1000000ull
+
+/* Beside these, consult() returns the reason to drop the packet. */
+enum proxy {
+	PROXY_SKIP = 0,
+	PROXY_GIVE = -1,
+};
+
+INLINE struct service *service_of(__u32 port)
+{
+	return bpf_map_lookup_elem(&services, &port);
+}
+
+INLINE void count_verdict(__u32 port, __u32 what)
+{
+	__u32 index = port * COUNT_KINDS + what;
+	struct tally *tally = bpf_map_lookup_elem(&verdict_counters, &index);
+
+	if (tally)
+		tally->count++;
+}
+
+INLINE __u64 idle_ns(const struct service *sv, __u8 proto)
+{
+	__u32 ms = proto == IPPROTO_TCP ? sv->idle_tcp_ms :
+		   proto == IPPROTO_UDP ? sv->idle_udp_ms : sv->idle_other_ms;
+
+	return ms * NS_PER_MS;
+}
+
+/* Whether the function has given back anything since: silence is no verdict. */
+INLINE bool alive_since(__u32 port, __u64 since)
+{
+	struct beat *beat = bpf_map_lookup_elem(&beats, &port);
+
+	return beat && beat->last_ns > since;
+}
+
+/*
+ * Nothing is known of the flow any more. A packet that is still inside was judged
+ * by what held before: for a deadline nothing settles.
+ */
+INLINE void forget(struct state *s, const struct service *sv, __u64 now)
+{
+	s->verdict = VERDICT_PENDING;
+	s->generation = sv->generation;
+	s->delivered = 0;
+	s->returned = 0;
+	s->given_ns = now;
+	s->vouched_ns = 0;
+	s->sampled_ns = 0;
+	s->until_ns = now + sv->deadline_ms * NS_PER_MS;
+	s->tag = bpf_get_prandom_u32() | 1;
+}
+
+/* What only the function can judge: a connection's begin and end, errors. */
+INLINE bool is_control(const struct packet *p)
+{
+	return p->flags & (PKT_TCP_SYN | PKT_TCP_END | PKT_ICMP_ERROR);
+}
+
+INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, struct state *s,
+			   const struct service *sv, __u64 now)
+{
+	if (now - s->last_seen_ns > idle_ns(sv, p->key.t.proto)) {
+		count_verdict(port, COUNT_EXPIRED);
+		forget(s, sv, now);
+		return PROXY_GIVE;
+	}
+	if (is_control(p) || p->hop_limit <= s->hop_limit_taken)
+		return PROXY_GIVE;
+	if (s->sampled_ns) {
+		if (now - s->sampled_ns > sv->deadline_ms * NS_PER_MS && alive_since(port, s->sampled_ns)) {
+			count_verdict(port, COUNT_REVOKED);
+			forget(s, sv, now);
+			return PROXY_GIVE;
+		}
+	} else if (now - s->vouched_ns > sv->revalidate_ms * NS_PER_MS) {
+		s->sampled_ns = now;
+		return PROXY_GIVE;
+	}
+	if (s->verdict == VERDICT_REWRITE) {
+		struct rewrite *r = bpf_map_lookup_elem(&rewrites, &p->key);
+
+		if (!r || p->flags & (PKT_FRAGMENT_FIRST | PKT_FRAGMENT_LATER))
+			return PROXY_GIVE;
+		if (rewrite_header(skb, p, r))
+			return DROP_RESOURCES;
+	}
+	if (s->hop_limit_taken && lower_hop_limit(skb, p, s->hop_limit_taken))
+		return DROP_TRUNCATED;
+	s->last_seen_ns = now;
+	s->skipped++;
+	s->skipped_bytes += skb->len;
+	count_verdict(port, COUNT_SKIPPED);
+	return PROXY_SKIP;
+}
+
+INLINE int consult_pending(__u32 port, struct state *s, const struct service *sv, __u64 now)
+{
+	if (s->returned || !s->delivered || now - s->given_ns <= sv->deadline_ms * NS_PER_MS ||
+	    !alive_since(port, s->given_ns))
+		return PROXY_GIVE;
+	s->verdict = VERDICT_DENY;
+	s->until_ns = now + sv->deny_ms * NS_PER_MS;
+	count_verdict(port, COUNT_DENIED);
+	return DROP_DENIED;
+}
+
+/*
+ * Whether the packet, whose key has the port's scope, has to see the function.
+ * PROXY_SKIP: it need not, and looks as if it had.
+ */
+FRAME int consult(struct __sk_buff *skb, struct packet *p, __u32 port)
+{
+	struct service *sv = service_of(port);
+	__u64 now = now_ns();
+	struct state *s;
+
+	if (!p || !sv)
+		return PROXY_GIVE;
+	if (sv->flags & SERVICE_DOWN) {
+		if (!(sv->flags & SERVICE_FAIL_OPEN))
+			return DROP_FUNCTION_DOWN;
+		count_verdict(port, COUNT_FAILED_OPEN);
+		return PROXY_SKIP;
+	}
+	s = bpf_map_lookup_elem(&states, &p->key);
+	if (!s)
+		return PROXY_GIVE;
+	if (s->generation != sv->generation) {
+		if (s->verdict != VERDICT_PENDING)
+			count_verdict(port, COUNT_EXPIRED);
+		forget(s, sv, now);
+		return PROXY_GIVE;
+	}
+	switch (s->verdict) {
+	case VERDICT_ALLOW:
+	case VERDICT_REWRITE:
+		return consult_learned(skb, p, port, s, sv, now);
+	case VERDICT_DENY:
+		if (now < s->until_ns)
+			return DROP_DENIED;
+		forget(s, sv, now);
+		s->until_ns = 0;
+		return PROXY_GIVE;
+	case VERDICT_PENDING:
+		return consult_pending(port, s, sv, now);
+	}
+	return PROXY_GIVE;
+}

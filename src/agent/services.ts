@@ -1,0 +1,110 @@
+/**
+ * What the proxy may learn from each function here, and the generation that
+ * makes it forget: one write for any number of flows.
+ */
+import { type InstanceName, instanceKey } from "../functions/names.js";
+import type { Learnable } from "../functions/process/learnable.js";
+import { Offload, type Service } from "../kernel/layout.gen.js";
+import type { ServiceState } from "../plan/service.js";
+import type { Table } from "./tables/sync.js";
+
+export type ServiceMap = Table<number, Service>;
+
+const OFFLOAD: Record<Learnable, number> = {
+	none: Offload.NONE,
+	verdict: Offload.VERDICT,
+	rewrite: Offload.REWRITE,
+};
+
+export class Services {
+	readonly #map: ServiceMap;
+	readonly #quiesce: () => void;
+	/** Port ids by instance. */
+	readonly #ports = new Map<string, readonly number[]>();
+
+	/** `quiesce` returns once no program can still act on what was written over. */
+	constructor(map: ServiceMap, quiesce: () => void) {
+		this.#map = map;
+		this.#quiesce = quiesce;
+	}
+
+	/** Puts in force what is declared; a change forgets all verdicts. */
+	ensure(
+		name: InstanceName,
+		ports: readonly number[],
+		service: ServiceState,
+		learnable: Learnable,
+	): void {
+		this.#ports.set(instanceKey(name), ports);
+		for (const port of ports) {
+			const before = this.#map.get(port);
+			const wanted = serviceValue(service, learnable, before);
+			if (before && same(before, wanted)) continue;
+			this.#map.set(port, {
+				...wanted,
+				generation: nextGeneration(before),
+			});
+		}
+	}
+
+	portsOf(name: InstanceName): readonly number[] {
+		return this.#ports.get(instanceKey(name)) ?? [];
+	}
+
+	/** Forgets what the function has said of any flow. Returns once it holds. */
+	forget(name: InstanceName): void {
+		for (const port of this.portsOf(name)) {
+			const service = this.#map.get(port);
+			if (service)
+				this.#map.set(port, {
+					...service,
+					generation: nextGeneration(service),
+				});
+		}
+		this.#quiesce();
+	}
+
+	remove(name: InstanceName): void {
+		for (const port of this.portsOf(name)) {
+			const service = this.#map.get(port);
+			if (service)
+				this.#map.set(port, {
+					...service,
+					flags: 0,
+					offload: Offload.NONE,
+					generation: nextGeneration(service),
+				});
+		}
+		this.#ports.delete(instanceKey(name));
+	}
+}
+
+function serviceValue(
+	service: ServiceState,
+	learnable: Learnable,
+	before: Service | undefined,
+): Service {
+	return {
+		generation: before?.generation ?? 0,
+		flags: before?.flags ?? 0,
+		offload: OFFLOAD[learnable],
+		learnAfter: service.learnAfter,
+		deadlineMs: service.deadlineMs,
+		denyMs: service.denyMs,
+		revalidateMs: service.revalidateMs,
+		idleTcpMs: service.idleMs.tcp,
+		idleUdpMs: service.idleMs.udp,
+		idleOtherMs: service.idleMs.other,
+	};
+}
+
+function same(a: Service, b: Service): boolean {
+	return (Object.keys(a) as (keyof Service)[]).every(
+		(key) => a[key] === b[key],
+	);
+}
+
+/** Never 0, which states of a port without a service have. */
+function nextGeneration(service: Service | undefined): number {
+	return ((service?.generation ?? 0) % 0xffff_ffff) + 1;
+}

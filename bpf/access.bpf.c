@@ -65,7 +65,7 @@ int access(struct __sk_buff *skb)
 		clamp_mss(skb, &p, path->mtu);
 	if (packet_size(skb, &p) > path->mtu)
 		return refuse_size(skb, &p, path->mtu);
-	return forward(skb, &p, path, &at);
+	return forward(skb, &p, path, &at, true);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -119,6 +119,7 @@ enum verdict_counter {
 	COUNT_SKIPPED,		/* packets handled without the function */
 	COUNT_FAILED_OPEN,	/* packets passed by a function that is down */
 	COUNT_UNASKED,		/* packets given back that were never given */
+	COUNT_OUTSIDE_WINDOW,	/* FIN or RST that no endpoint can have sent: taken for data */
 	COUNT_KINDS,
 };
 
@@ -220,6 +221,8 @@ struct state {
 	__u8 hop_limit_taken;	/* by the function */
 	__u8 dscp;		/* of the newest packet given */
 	__u32 length;		/* of its IP packet, or super-packet */
+	__u32 next_sequence;	/* TCP: behind the highest byte seen; 0: not known */
+	__u32 pad2;
 	struct metadata metadata;	/* of the newest packet */
 };
 
@@ -229,6 +232,27 @@ struct rewrite {
 	__u8 set_dscp;
 	__u8 hop_limit;		/* 0: as many less as the state says */
 	__u8 pad[2];
+};
+
+/* Past functions that let a flow pass: see lib/shortcut.h. Key: the flow as it enters the node. */
+struct shortcut {
+	__u32 epoch;		/* it holds in this one; 0: it has ended */
+	__u32 spi;
+	__u32 born;		/* of the path */
+	__u32 next_sequence;	/* as in struct state */
+	__u64 until_ns;
+	__u64 packets;		/* passed by it, of which the states do not know yet */
+	__u64 bytes;
+	struct rewrite rewrite;
+	__u8 si;		/* where it starts */
+	__u8 hops;		/* functions passed by */
+	__u8 hop_limit_taken;	/* by them together */
+	__u8 rewrites;
+};
+
+struct epoch {
+	__u32 now;		/* a new one ends all shortcuts at once; never 0 */
+	__u32 learning;		/* whether something may be learned from any function here */
 };
 
 /* Index: port id. How the proxy treats what a function says. */
@@ -431,6 +455,31 @@ struct {
 	__type(value, struct rewrite);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } rewrites SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct flow_key);
+	__type(value, struct shortcut);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} shortcuts SEC(".maps");
+
+/* Index: as hops. What went by shortcut from this entry on, to the next that is no function. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 131072);
+	__type(key, __u32);
+	__type(value, struct counter);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} shortcut_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct epoch);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} epochs SEC(".maps");
 
 /* Tag of a packet that may come back with another tuple -> its state. */
 struct {

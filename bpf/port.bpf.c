@@ -176,7 +176,7 @@ int port(struct __sk_buff *skb)
 	path = find_path(at.spi);
 	if (!path || (at.born && path->born != at.born))
 		return drop(skb, &p, DROP_NO_PATH, at.spi);
-	return forward(skb, &p, path, &at);
+	return forward(skb, &p, path, &at, false);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

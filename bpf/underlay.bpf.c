@@ -211,7 +211,7 @@ FRAME int tunnel(struct __sk_buff *skb)
 	path = find_path(d.at.spi);
 	if (!path)
 		return drop(skb, &p, DROP_NO_PATH, d.at.spi);
-	return forward(skb, &p, path, &d.at);
+	return forward(skb, &p, path, &d.at, true);
 }
 
 /* VXLAN-GPE for this node, whole or the first of it. */

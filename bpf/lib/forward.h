@@ -6,7 +6,7 @@
 #pragma once
 
 #include "exit.h"
-#include "proxy.h"
+#include "shortcut.h"
 #include "underlay.h"
 
 /* The newest packet's: by what comes back of it, its function is judged. */
@@ -24,6 +24,7 @@ INLINE void note_given(struct __sk_buff *skb, const struct packet *p, struct sta
 	s->hop_limit = p->hop_limit;
 	s->dscp = p->dscp;
 	s->length = skb->len - ETH_HLEN;
+	s->next_sequence = follow_sequence(skb, p, s->next_sequence);
 }
 
 COLD int enter_state(const struct packet *p, __u32 port)
@@ -92,8 +93,11 @@ INLINE struct hop *next_hop(struct __sk_buff *skb, const struct path *path, stru
 	return hop;
 }
 
-INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *path, struct place *at)
+/* `enters`: the packet comes from elsewhere, not out of a function of this node. */
+INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *path, struct place *at,
+		   bool enters)
 {
+	struct walk *w = 0;
 	struct service *sv;
 	struct hop *hop;
 	bool tagged = false;
@@ -101,18 +105,28 @@ INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *p
 
 	if (untag(skb, p))
 		return drop(skb, p, DROP_RESOURCES, at->spi);
+	if (enters)
+		w = begin_walk(p, at);
+	if (w) {
+		verdict = take_shortcut(skb, p, path, at, w);
+		if (verdict == PROXY_SKIP)
+			w = 0;
+		else if (verdict != PROXY_GIVE)
+			return drop(skb, p, verdict, at->spi);
+	}
 	hop = next_hop(skb, path, at, &err);
 	for (int i = 0; i < MAX_HOPS && hop; i++) {
 		if (hop->kind == HOP_TAP) {
 			if (copy_to_tap(skb, p, hop))
 				return drop(skb, p, DROP_RESOURCES, at->spi);
+			w = 0;
 		} else if (hop->kind == HOP_PORT) {
 			p->key.scope = PORT_SCOPE(hop->port, hop->side);
 			sv = service_of(hop->port);
 			if (!sv || !(sv->offload | sv->flags))
 				break;
 			tagged = sv->offload == OFFLOAD_REWRITE;
-			verdict = consult(skb, p, hop->port);
+			verdict = consult(skb, p, hop->port, w);
 			if (verdict == PROXY_GIVE)
 				break;
 			if (verdict != PROXY_SKIP)
@@ -125,6 +139,8 @@ INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *p
 	}
 	if (!hop)
 		return drop(skb, p, err, at->spi);
+	if (w && at->si != w->si && hop->kind != HOP_PORT && !is_control(p))
+		make_shortcut(p, path, at, w);
 	switch (hop->kind) {
 	case HOP_PORT:
 		return give_to_port(skb, p, hop, path, at, tagged);

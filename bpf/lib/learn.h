@@ -75,7 +75,9 @@ INLINE bool same_rewrite(const struct packet *p, const struct flow_key *given)
 INLINE void settle_control(const struct packet *p, __u32 port, struct state *s,
 			   const struct service *sv, __u64 now)
 {
-	if (p->flags & PKT_TCP_END) {
+	if (out_of_window(p, s->next_sequence)) {
+		count_verdict(port, COUNT_OUTSIDE_WINDOW);
+	} else if (p->flags & PKT_TCP_END) {
 		if (s->verdict != VERDICT_CLOSING)
 			count_verdict(port, COUNT_CLOSED);
 		s->verdict = VERDICT_CLOSING;

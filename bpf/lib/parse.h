@@ -139,6 +139,7 @@ INLINE int parse_l4(struct __sk_buff *skb, struct packet *p, void *data, void *d
 			return DROP_TRUNCATED;
 		t->sport = tcp->source;
 		t->dport = tcp->dest;
+		p->sequence = bpf_ntohl(tcp->seq);
 		if (tcp->syn)
 			p->flags |= PKT_TCP_SYN;
 		if (tcp->fin || tcp->rst)

@@ -63,15 +63,70 @@ INLINE void forget(struct state *s, const struct service *sv, __u64 now)
 	s->tag = bpf_get_prandom_u32() | 1;
 }
 
+/* A FIN or RST may be that far from the next byte expected (RFC 5961 asks for 0). */
+#define SEQUENCE_SLACK 65536
+
+/* Behind the highest byte of `next` and of this packet; `next` is 0 where none is known. */
+INLINE __u32 follow_sequence(struct __sk_buff *skb, const struct packet *p, __u32 next)
+{
+	__u32 length = skb->gso_size ? skb->len - p->l3 : p->ip_len;
+	__u32 end = p->sequence + length - (p->l4 - p->l3 + p->l4_len) + !!(p->flags & PKT_TCP_SYN);
+
+	if (p->key.t.proto != IPPROTO_TCP || p->flags & (PKT_ICMP_ERROR | PKT_FRAGMENT_LATER | PKT_OUTSIDE))
+		return next;
+	return !next || p->flags & PKT_TCP_SYN || (__s32)(end - next) > 0 ? end : next;
+}
+
+/* A FIN or RST that no endpoint can have sent: it ends nothing, and its receiver ignores it. */
+INLINE bool out_of_window(const struct packet *p, __u32 next)
+{
+	__s32 ahead = p->sequence - next;
+
+	return p->flags & PKT_TCP_END && !(p->flags & PKT_TCP_SYN) && next &&
+	       (ahead > SEQUENCE_SLACK || ahead < -SEQUENCE_SLACK);
+}
+
 /* What only the function can judge: a connection's begin and end, errors. */
 INLINE bool is_control(const struct packet *p)
 {
 	return p->flags & (PKT_TCP_SYN | PKT_TCP_END | PKT_ICMP_ERROR);
 }
 
-INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, struct state *s,
-			   const struct service *sv, __u64 now)
+INLINE void note_skipped(struct __sk_buff *skb, const struct packet *p, __u32 port, struct state *s,
+			 struct walk *w, __u64 now)
 {
+	s->last_seen_ns = now;
+	s->skipped++;
+	s->skipped_bytes += skb->len;
+	s->next_sequence = follow_sequence(skb, p, s->next_sequence);
+	if (w)
+		w->next_sequence = s->next_sequence;
+	count_verdict(port, COUNT_SKIPPED);
+}
+
+/* What passed the function by a shortcut since the last walk. */
+INLINE void note_bulk(__u32 port, struct state *s, const struct walk *w, __u64 now)
+{
+	__u32 index = port * COUNT_KINDS + COUNT_SKIPPED;
+	struct tally *tally = bpf_map_lookup_elem(&verdict_counters, &index);
+
+	s->skipped += w->packets;
+	s->skipped_bytes += w->bytes;
+	/* The shortcut was good for as long as that. */
+	s->last_seen_ns = now;
+	s->next_sequence = w->next_sequence;
+	if (tally)
+		tally->count += w->packets;
+}
+
+INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, struct state *s,
+			   const struct service *sv, struct walk *w, __u64 now)
+{
+	if (out_of_window(p, s->next_sequence)) {
+		p->flags &= ~(PKT_TCP_END | PKT_TCP_RST);
+		p->flags |= PKT_OUTSIDE;
+		count_verdict(port, COUNT_OUTSIDE_WINDOW);
+	}
 	if (now - s->last_seen_ns > idle_ns(sv, p->key.t.proto)) {
 		count_verdict(port, COUNT_EXPIRED);
 		forget(s, sv, now);
@@ -99,10 +154,7 @@ INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, 
 	}
 	if (s->hop_limit_taken && lower_hop_limit(skb, p, s->hop_limit_taken))
 		return DROP_TRUNCATED;
-	s->last_seen_ns = now;
-	s->skipped++;
-	s->skipped_bytes += skb->len;
-	count_verdict(port, COUNT_SKIPPED);
+	note_skipped(skb, p, port, s, w, now);
 	return PROXY_SKIP;
 }
 
@@ -119,9 +171,10 @@ INLINE int consult_pending(__u32 port, struct state *s, const struct service *sv
 
 /*
  * Whether the packet, whose key has the port's scope, has to see the function.
+ * `w`: its walk, if it began on this node and not behind a function.
  * PROXY_SKIP: it need not, and looks as if it had.
  */
-FRAME int consult(struct __sk_buff *skb, struct packet *p, __u32 port)
+FRAME int consult(struct __sk_buff *skb, struct packet *p, __u32 port, struct walk *w)
 {
 	struct service *sv = service_of(port);
 	__u64 now = now_ns();
@@ -138,6 +191,8 @@ FRAME int consult(struct __sk_buff *skb, struct packet *p, __u32 port)
 	s = bpf_map_lookup_elem(&states, &p->key);
 	if (!s)
 		return PROXY_GIVE;
+	if (w && w->packets)
+		note_bulk(port, s, w, now);
 	if (s->generation != sv->generation) {
 		if (s->verdict != VERDICT_PENDING)
 			count_verdict(port, COUNT_EXPIRED);
@@ -147,7 +202,7 @@ FRAME int consult(struct __sk_buff *skb, struct packet *p, __u32 port)
 	switch (s->verdict) {
 	case VERDICT_ALLOW:
 	case VERDICT_REWRITE:
-		return consult_learned(skb, p, port, s, sv, now);
+		return consult_learned(skb, p, port, s, sv, w, now);
 	case VERDICT_DENY:
 		if (now < s->until_ns)
 			return DROP_DENIED;

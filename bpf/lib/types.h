@@ -33,10 +33,11 @@ enum packet_flags {
 	PKT_FRAGMENT_LATER = 2,
 	PKT_ICMP_ERROR = 4,	/* the tuple is that of the packet it is about, reversed */
 	PKT_TCP_SYN = 8,
+	PKT_LINK_SCOPE = 16,	/* multicast, broadcast, link-local, ND: never steered */
 	PKT_ANSWER = 32,	/* of a flow that was learned from the packets it answers */
 	PKT_TCP_END = 64,	/* FIN or RST */
 	PKT_TCP_RST = 128,
-	PKT_LINK_SCOPE = 16,	/* multicast, broadcast, link-local, ND: never steered */
+	PKT_OUTSIDE = 256,	/* of its connection's sequence numbers: says nothing of it */
 };
 
 struct packet {
@@ -45,14 +46,15 @@ struct packet {
 	__u16 l3;		/* offsets from the start of the frame */
 	__u16 l4;
 	__u16 ip_len;		/* of the IP packet; meaningless on GSO super-packets */
+	__u16 flags;		/* enum packet_flags */
 	__u8 family;		/* 4 or 6 */
-	__u8 flags;		/* enum packet_flags */
 	__u8 dscp;
 	__u8 icmp_type;
 	__u8 l4_len;		/* of the L4 header; ICMP error: as far as the ports inside */
 	__u8 hop_limit;		/* or TTL */
 	__u16 vlan;
 	__u16 tenant;		/* as the classifier found; 0: not yet */
+	__u32 sequence;		/* TCP */
 };
 
 /* Where a packet is on its way: what an NSH would say. */
@@ -62,6 +64,19 @@ struct place {
 	__u8 ttl;
 	__u32 born;		/* of the path that a flow or state remembers; 0: any */
 	struct metadata metadata;
+};
+
+/* A packet's walk along the functions of a node, where something may be learned. */
+struct walk {
+	struct flow_key entered;
+	__u32 epoch;		/* of the node when it began */
+	__u32 next_sequence;
+	__u64 packets;		/* that passed the same functions by a shortcut before */
+	__u64 bytes;
+	__u8 si;		/* as it began, like those below */
+	__u8 hop_limit;
+	__u8 dscp;
+	__u8 pad[5];
 };
 
 /* Monotonic, to the timer tick: enough for ages, and a tenth of the exact cost. */

@@ -167,12 +167,7 @@ export class Node {
 		return {
 			revision: this.#state.revision,
 			instances: this.#instances.status(),
-			idlePaths: this.#idle.look(
-				this.#plane.maps,
-				this.#applier.paths,
-				this.#state,
-				Date.now(),
-			),
+			idlePaths: this.#idle.look(this.#applier.paths, this.#state, Date.now()),
 		};
 	}
 

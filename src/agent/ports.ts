@@ -23,7 +23,7 @@ export class Ports {
 		this.#plane = plane;
 		this.#instances = instances;
 		this.#settings = settings;
-		this.#services = new Services(plane.maps.services, waitForPrograms);
+		this.#services = new Services(plane.maps, waitForPrograms);
 	}
 
 	/**

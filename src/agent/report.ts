@@ -30,11 +30,7 @@ export function nodeCounters(
 		maps.portCounters.get(port * 4 + side * 2 + from) ?? NONE;
 	return {
 		hops: state.paths.flatMap((path) =>
-			paths.counterIndexes(path).map(({ index, si }) => ({
-				spi: path.spi,
-				si,
-				...(maps.hopCounters.get(index) ?? NONE),
-			})),
+			paths.counters(path).map((hop) => ({ spi: path.spi, ...hop })),
 		),
 		ports: state.instances.flatMap((one) =>
 			one.ports.flatMap((port) =>
@@ -148,7 +144,6 @@ export class IdlePaths {
 
 	/** Call it at least once a second: what happened between is not seen sooner. */
 	look(
-		maps: Pick<Maps, "hopCounters">,
 		paths: PathTables,
 		state: NodeState,
 		nowMs: number,
@@ -159,11 +154,8 @@ export class IdlePaths {
 			if (!wanted.has(spi)) this.#seen.delete(spi);
 		return draining.map((path) => {
 			const packets = paths
-				.counterIndexes(path)
-				.reduce(
-					(sum, { index }) => sum + (maps.hopCounters.get(index)?.packets ?? 0),
-					0,
-				);
+				.counters(path)
+				.reduce((sum, hop) => sum + hop.packets, 0);
 			const before = this.#seen.get(path.spi);
 			const sinceMs = before?.packets === packets ? before.sinceMs : nowMs;
 			this.#seen.set(path.spi, { packets, sinceMs });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Offload, type Service } from "../kernel/layout.gen.js";
+import { type Epoch, Offload, type Service } from "../kernel/layout.gen.js";
 import type { FunctionDocument } from "../model/intent.js";
 import { serviceOf } from "../plan/service.js";
 import { Services } from "./services.js";
@@ -17,7 +17,11 @@ const declared = serviceOf({
 function open() {
 	const log: string[] = [];
 	const map = new MemoryTable<number, Service>("services", log);
-	return { log, map, services: new Services(map, () => log.push("quiesce")) };
+	const epochs = new MemoryTable<number, Epoch>("epochs", log);
+	const services = new Services({ services: map, epochs }, () =>
+		log.push("quiesce"),
+	);
+	return { log, map, epochs, services };
 }
 
 test("the same again leaves verdicts in force, another service forgets them", () => {
@@ -36,7 +40,7 @@ test("forgetting is one write a port, and over when no program acts on the old",
 	services.ensure(NAME, [1], declared, "verdict");
 	log.length = 0;
 	services.forget(NAME);
-	assert.deepEqual(log, ["set services", "quiesce"]);
+	assert.deepEqual(log, ["set services", "set epochs", "quiesce"]);
 	assert.equal(map.get(1)?.generation, 2);
 });
 
@@ -48,6 +52,15 @@ test("a port given up lets nothing be learned, and no old verdict stand", () => 
 		[map.get(1)?.offload, map.get(1)?.generation],
 		[Offload.NONE, 2],
 	);
+});
+
+test("shortcuts are made only where something may be learned", () => {
+	const { epochs, services } = open();
+	services.ensure(NAME, [1], declared, "verdict");
+	services.ensure({ ...NAME, instance: "b" }, [2], declared, "none");
+	assert.deepEqual(epochs.get(0), { now: 2, learning: 1 });
+	services.remove(NAME);
+	assert.deepEqual(epochs.get(0), { now: 3, learning: 0 });
 });
 
 test("a ruleset alone may be learned from, a program must be declared to be", () => {

@@ -6,9 +6,13 @@ import { type InstanceName, instanceKey } from "../functions/names.js";
 import type { Learnable } from "../functions/process/learnable.js";
 import { Offload, type Service } from "../kernel/layout.gen.js";
 import type { ServiceState } from "../plan/service.js";
+import { type EpochMap, nextEpoch } from "./tables/epochs.js";
 import type { Table } from "./tables/sync.js";
 
-export type ServiceMap = Table<number, Service>;
+export interface ServiceMaps {
+	readonly services: Table<number, Service>;
+	readonly epochs: EpochMap;
+}
 
 const OFFLOAD: Record<Learnable, number> = {
 	none: Offload.NONE,
@@ -17,14 +21,16 @@ const OFFLOAD: Record<Learnable, number> = {
 };
 
 export class Services {
-	readonly #map: ServiceMap;
+	readonly #maps: ServiceMaps;
 	readonly #quiesce: () => void;
 	/** Port ids by instance. */
 	readonly #ports = new Map<string, readonly number[]>();
+	/** Ports whose functions may be skipped. */
+	readonly #active = new Set<number>();
 
 	/** `quiesce` returns once no program can still act on what was written over. */
-	constructor(map: ServiceMap, quiesce: () => void) {
-		this.#map = map;
+	constructor(maps: ServiceMaps, quiesce: () => void) {
+		this.#maps = maps;
 		this.#quiesce = quiesce;
 	}
 
@@ -37,13 +43,10 @@ export class Services {
 	): void {
 		this.#ports.set(instanceKey(name), ports);
 		for (const port of ports) {
-			const before = this.#map.get(port);
+			const before = this.#maps.services.get(port);
 			const wanted = serviceValue(service, learnable, before);
-			if (before && same(before, wanted)) continue;
-			this.#map.set(port, {
-				...wanted,
-				generation: nextGeneration(before),
-			});
+			if (before && same(before, wanted)) this.#mark(port, wanted);
+			else this.#set(port, wanted);
 		}
 	}
 
@@ -54,28 +57,36 @@ export class Services {
 	/** Forgets what the function has said of any flow. Returns once it holds. */
 	forget(name: InstanceName): void {
 		for (const port of this.portsOf(name)) {
-			const service = this.#map.get(port);
-			if (service)
-				this.#map.set(port, {
-					...service,
-					generation: nextGeneration(service),
-				});
+			const service = this.#maps.services.get(port);
+			if (service) this.#set(port, service);
 		}
 		this.#quiesce();
 	}
 
 	remove(name: InstanceName): void {
 		for (const port of this.portsOf(name)) {
-			const service = this.#map.get(port);
+			const service = this.#maps.services.get(port);
 			if (service)
-				this.#map.set(port, {
-					...service,
-					flags: 0,
-					offload: Offload.NONE,
-					generation: nextGeneration(service),
-				});
+				this.#set(port, { ...service, flags: 0, offload: Offload.NONE });
 		}
 		this.#ports.delete(instanceKey(name));
+	}
+
+	/** What the port's states and the flows' shortcuts say holds no more. */
+	#set(port: number, service: Service): void {
+		const { services, epochs } = this.#maps;
+		services.set(port, {
+			...service,
+			generation: nextGeneration(services.get(port)),
+		});
+		this.#mark(port, service);
+		nextEpoch(epochs, this.#active.size > 0);
+	}
+
+	#mark(port: number, service: Service): void {
+		if (service.offload !== Offload.NONE || service.flags !== 0)
+			this.#active.add(port);
+		else this.#active.delete(port);
 	}
 }
 

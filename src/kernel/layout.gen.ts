@@ -368,7 +368,9 @@ export const VerdictCounter = {
 	FAILED_OPEN: 6,
 	/** packets given back that were never given */
 	UNASKED: 7,
-	KINDS: 8,
+	/** FIN or RST that no endpoint can have sent: taken for data */
+	OUTSIDE_WINDOW: 8,
+	KINDS: 9,
 } as const;
 export type VerdictCounter =
 	(typeof VerdictCounter)[keyof typeof VerdictCounter];
@@ -383,6 +385,7 @@ export const VERDICT_COUNTER_NAMES: readonly string[] = [
 	"skipped",
 	"failed_open",
 	"unasked",
+	"outside_window",
 	"kinds",
 ];
 
@@ -562,7 +565,7 @@ export const encodeMetadata = (value: Metadata): Buffer =>
 	encode(metadata, value);
 export const decodeMetadata = metadata.decode;
 
-/** struct state, 136 bytes. */
+/** struct state, 144 bytes. */
 export interface State {
 	readonly spi: number;
 	readonly born: number;
@@ -586,13 +589,14 @@ export interface State {
 	readonly hopLimitTaken: number;
 	readonly dscp: number;
 	readonly length: number;
+	readonly nextSequence: number;
 	readonly metadata: Metadata;
 }
 
 export const state: Codec<State> = {
-	size: 136,
+	size: 144,
 	write(value, buffer, offset) {
-		buffer.fill(0, offset, offset + 136);
+		buffer.fill(0, offset, offset + 144);
 		buffer.writeUInt32LE(value.spi, offset);
 		buffer.writeUInt32LE(value.born, offset + 4);
 		buffer.writeUInt8(value.si, offset + 8);
@@ -615,7 +619,8 @@ export const state: Codec<State> = {
 		buffer.writeUInt8(value.hopLimitTaken, offset + 106);
 		buffer.writeUInt8(value.dscp, offset + 107);
 		buffer.writeUInt32LE(value.length, offset + 108);
-		metadata.write(value.metadata, buffer, offset + 112);
+		buffer.writeUInt32LE(value.nextSequence, offset + 112);
+		metadata.write(value.metadata, buffer, offset + 120);
 	},
 	decode(buffer, offset = 0) {
 		return {
@@ -641,7 +646,8 @@ export const state: Codec<State> = {
 			hopLimitTaken: buffer.readUInt8(offset + 106),
 			dscp: buffer.readUInt8(offset + 107),
 			length: buffer.readUInt32LE(offset + 108),
-			metadata: metadata.decode(buffer, offset + 112),
+			nextSequence: buffer.readUInt32LE(offset + 112),
+			metadata: metadata.decode(buffer, offset + 120),
 		};
 	},
 };
@@ -675,6 +681,106 @@ export const rewrite: Codec<Rewrite> = {
 
 export const encodeRewrite = (value: Rewrite): Buffer => encode(rewrite, value);
 export const decodeRewrite = rewrite.decode;
+
+/** struct shortcut, 88 bytes. */
+export interface Shortcut {
+	readonly epoch: number;
+	readonly spi: number;
+	readonly born: number;
+	readonly nextSequence: number;
+	readonly untilNs: number;
+	readonly packets: number;
+	readonly bytes: number;
+	readonly rewrite: Rewrite;
+	readonly si: number;
+	readonly hops: number;
+	readonly hopLimitTaken: number;
+	readonly rewrites: number;
+}
+
+export const shortcut: Codec<Shortcut> = {
+	size: 88,
+	write(value, buffer, offset) {
+		buffer.writeUInt32LE(value.epoch, offset);
+		buffer.writeUInt32LE(value.spi, offset + 4);
+		buffer.writeUInt32LE(value.born, offset + 8);
+		buffer.writeUInt32LE(value.nextSequence, offset + 12);
+		writeU64(value.untilNs, buffer, offset + 16);
+		writeU64(value.packets, buffer, offset + 24);
+		writeU64(value.bytes, buffer, offset + 32);
+		rewrite.write(value.rewrite, buffer, offset + 40);
+		buffer.writeUInt8(value.si, offset + 84);
+		buffer.writeUInt8(value.hops, offset + 85);
+		buffer.writeUInt8(value.hopLimitTaken, offset + 86);
+		buffer.writeUInt8(value.rewrites, offset + 87);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			epoch: buffer.readUInt32LE(offset),
+			spi: buffer.readUInt32LE(offset + 4),
+			born: buffer.readUInt32LE(offset + 8),
+			nextSequence: buffer.readUInt32LE(offset + 12),
+			untilNs: readU64(buffer, offset + 16),
+			packets: readU64(buffer, offset + 24),
+			bytes: readU64(buffer, offset + 32),
+			rewrite: rewrite.decode(buffer, offset + 40),
+			si: buffer.readUInt8(offset + 84),
+			hops: buffer.readUInt8(offset + 85),
+			hopLimitTaken: buffer.readUInt8(offset + 86),
+			rewrites: buffer.readUInt8(offset + 87),
+		};
+	},
+};
+
+export const encodeShortcut = (value: Shortcut): Buffer =>
+	encode(shortcut, value);
+export const decodeShortcut = shortcut.decode;
+
+/** struct counter, 16 bytes. */
+export interface Counter {
+	readonly packets: number;
+	readonly bytes: number;
+}
+
+export const counter: Codec<Counter> = {
+	size: 16,
+	write(value, buffer, offset) {
+		writeU64(value.packets, buffer, offset);
+		writeU64(value.bytes, buffer, offset + 8);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			packets: readU64(buffer, offset),
+			bytes: readU64(buffer, offset + 8),
+		};
+	},
+};
+
+export const encodeCounter = (value: Counter): Buffer => encode(counter, value);
+export const decodeCounter = counter.decode;
+
+/** struct epoch, 8 bytes. */
+export interface Epoch {
+	readonly now: number;
+	readonly learning: number;
+}
+
+export const epoch: Codec<Epoch> = {
+	size: 8,
+	write(value, buffer, offset) {
+		buffer.writeUInt32LE(value.now, offset);
+		buffer.writeUInt32LE(value.learning, offset + 4);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			now: buffer.readUInt32LE(offset),
+			learning: buffer.readUInt32LE(offset + 4),
+		};
+	},
+};
+
+export const encodeEpoch = (value: Epoch): Buffer => encode(epoch, value);
+export const decodeEpoch = epoch.decode;
 
 /** struct service, 32 bytes. */
 export interface Service {
@@ -1275,29 +1381,6 @@ export const config: Codec<Config> = {
 export const encodeConfig = (value: Config): Buffer => encode(config, value);
 export const decodeConfig = config.decode;
 
-/** struct counter, 16 bytes. */
-export interface Counter {
-	readonly packets: number;
-	readonly bytes: number;
-}
-
-export const counter: Codec<Counter> = {
-	size: 16,
-	write(value, buffer, offset) {
-		writeU64(value.packets, buffer, offset);
-		writeU64(value.bytes, buffer, offset + 8);
-	},
-	decode(buffer, offset = 0) {
-		return {
-			packets: readU64(buffer, offset),
-			bytes: readU64(buffer, offset + 8),
-		};
-	},
-};
-
-export const encodeCounter = (value: Counter): Buffer => encode(counter, value);
-export const decodeCounter = counter.decode;
-
 /** struct probe, 16 bytes. */
 export interface Probe {
 	readonly lastSeenNs: number;
@@ -1383,6 +1466,27 @@ export const MAPS = {
 		key: flowKey,
 		value: rewrite,
 	} satisfies MapDefinition<FlowKey, Rewrite>,
+	shortcuts: {
+		name: "shortcuts",
+		type: "lru_hash",
+		maxEntries: 262144,
+		key: flowKey,
+		value: shortcut,
+	} satisfies MapDefinition<FlowKey, Shortcut>,
+	shortcutCounters: {
+		name: "shortcut_counters",
+		type: "percpu_array",
+		maxEntries: 131072,
+		key: u32,
+		value: counter,
+	} satisfies MapDefinition<number, Counter>,
+	epochs: {
+		name: "epochs",
+		type: "array",
+		maxEntries: 1,
+		key: u32,
+		value: epoch,
+	} satisfies MapDefinition<number, Epoch>,
 	tags: {
 		name: "tags",
 		type: "lru_hash",
@@ -1407,7 +1511,7 @@ export const MAPS = {
 	verdictCounters: {
 		name: "verdict_counters",
 		type: "percpu_array",
-		maxEntries: 32768,
+		maxEntries: 36864,
 		key: u32,
 		value: tally,
 	} satisfies MapDefinition<number, Tally>,

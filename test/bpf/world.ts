@@ -135,6 +135,9 @@ export class World {
 			drops: map(MAPS.drops),
 			probes: map(MAPS.probes),
 			services: map(MAPS.services),
+			shortcuts: map(MAPS.shortcuts),
+			shortcutCounters: map(MAPS.shortcutCounters),
+			epochs: map(MAPS.epochs),
 			verdictCounters: map(MAPS.verdictCounters),
 		};
 	}

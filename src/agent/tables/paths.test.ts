@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { PortAttachments } from "../../functions/runtime.js";
 import {
 	type Counter,
+	type Epoch,
 	type Hop,
 	HopKind,
 	type Path,
@@ -62,6 +63,8 @@ function maps() {
 		paths: new MemoryTable<number, Path>("path", log),
 		hops: new MemoryTable<number, Hop>("hop", log),
 		hopCounters: new MemoryTable<number, Counter>("counter", log),
+		shortcutCounters: new MemoryTable<number, Counter>("counter", log),
+		epochs: new MemoryTable<number, Epoch>("epoch", log),
 	};
 }
 
@@ -84,7 +87,7 @@ test("each direction enters a port on its side and comes back on the other", () 
 	assert.equal(m.hops.get((m.paths.get(6)?.firstHop ?? -1) + 3)?.node, 9);
 	assert.equal(m.paths.get(6)?.flags, PathFlags.PRESENT | PathFlags.REVERSE);
 	assert.deepEqual(
-		tables.counterIndexes(forward).map(({ si }) => si),
+		tables.counters(forward).map(({ si }) => si),
 		[255, 254, 252],
 	);
 });

@@ -16,6 +16,7 @@ import {
 import { type HopState, type PathState, SI_START } from "../../plan/state.js";
 import { parseMac } from "../../wire/address.js";
 import { addrOf, NO_ADDR, textOf } from "./encode.js";
+import { type EpochMap, nextEpoch } from "./epochs.js";
 import { Ranges } from "./ranges.js";
 import type { Table } from "./sync.js";
 
@@ -23,8 +24,11 @@ export interface PathMaps {
 	readonly paths: Table<number, layout.Path> & { readonly capacity: number };
 	readonly hops: Table<number, layout.Hop> & { readonly capacity: number };
 	readonly hopCounters: Table<number, Counter>;
+	readonly shortcutCounters: Table<number, Counter>;
+	readonly epochs: EpochMap;
 }
 
+const NONE: Counter = { packets: 0, bytes: 0 };
 const NO_MAC = new Uint8Array(6);
 const EMPTY: layout.Hop = {
 	kind: HopKind.NONE,
@@ -128,13 +132,24 @@ export class PathTables {
 		return [...this.#placed.keys()];
 	}
 
-	/** Index of the counter of each hop a path has here, with its service index. */
-	counterIndexes(path: PathState): { index: number; si: number }[] {
+	/**
+	 * What has passed each hop a path has here. A packet that took a shortcut has
+	 * passed all functions from where it started to the next hop that is none.
+	 */
+	counters(path: PathState): (Counter & { readonly si: number })[] {
 		const placed = this.#placed.get(path.spi);
 		if (!placed) return [];
-		return path.hops.flatMap((hop, i) =>
-			hop === null ? [] : [{ index: placed.firstHop + i, si: SI_START - i }],
-		);
+		let past = NONE;
+		return path.hops.flatMap((hop, i) => {
+			const index = placed.firstHop + i;
+			past =
+				hop?.kind === "port"
+					? sum(past, this.#maps.shortcutCounters.get(index))
+					: NONE;
+			if (hop === null) return [];
+			const counted = sum(past, this.#maps.hopCounters.get(index));
+			return [{ si: SI_START - i, ...counted }];
+		});
 	}
 
 	put(path: PathState, policyId: number, attachments: Attachments): void {
@@ -161,9 +176,11 @@ export class PathTables {
 			);
 		this.#maps.hops.setBatch(changed);
 		if (!old)
-			this.#maps.hopCounters.setBatch(
-				hops.map((_, i) => [firstHop + i, { packets: 0, bytes: 0 }]),
-			);
+			for (const counters of [
+				this.#maps.hopCounters,
+				this.#maps.shortcutCounters,
+			])
+				counters.setBatch(hops.map((_, i) => [firstHop + i, NONE]));
 		const born = old?.born ?? ++this.#lastBorn;
 		const value = pathValue(path, firstHop, policyId, born);
 		/* Values are overwritten bit by bit: it is whole before it is there. */
@@ -171,6 +188,7 @@ export class PathTables {
 		if (!old || textOf(old) !== textOf(value))
 			this.#maps.paths.set(path.spi, value);
 		this.#placed.set(path.spi, value);
+		if (changed.length > 0) nextEpoch(this.#maps.epochs);
 	}
 
 	remove(spis: readonly number[]): void {
@@ -195,6 +213,10 @@ export class PathTables {
 			this.#placed.delete(spi);
 		}
 	}
+}
+
+function sum(a: Counter, b: Counter = NONE): Counter {
+	return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes };
 }
 
 /** The same path, out of sight. */

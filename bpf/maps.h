@@ -89,7 +89,11 @@ enum rule_flags {
 
 enum event_kind {
 	EVENT_NONE,
-	EVENT_DROP,		/* sampled, one a reason and 100 ms at most */
+	EVENT_DROP,		/* sampled like all: one a reason, or kind, and 100 ms at most */
+	EVENT_LEARNED,		/* a function lets a flow pass */
+	EVENT_DENIED,		/* nothing of a flow came back */
+	EVENT_REVOKED,		/* a sample of a learned flow did not come back, or came back changed */
+	EVENT_KINDS,
 };
 
 /* What may be learned from a function. */
@@ -107,6 +111,7 @@ enum verdict {
 enum service_flags {
 	SERVICE_DOWN = 1,
 	SERVICE_FAIL_OPEN = 2,	/* passed by while it is down */
+	SERVICE_RESET = 4,	/* TCP is reset, both ends, while it is down */
 };
 
 /* What became of states, by port: index of verdict_counters is port * COUNT_KINDS + this. */
@@ -425,7 +430,8 @@ struct event {
 	__u32 reason;		/* enum drop_reason */
 	__u32 spi;
 	__u32 ifindex;
-	__u32 tenant;
+	__u16 tenant;
+	__u16 port;		/* of the function, where it is about one; else 0 */
 	struct tuple t;
 };
 

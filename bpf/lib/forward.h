@@ -6,6 +6,7 @@
 #pragma once
 
 #include "exit.h"
+#include "reset.h"
 #include "shortcut.h"
 #include "underlay.h"
 
@@ -51,20 +52,30 @@ COLD int tag_packet(struct __sk_buff *skb, const struct packet *p, __u32 tag)
 	return bpf_set_hash(skb, tag);
 }
 
-/* Remembers whose the packet is, so that it may come back out of the port. */
-INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct hop *hop,
-			const struct path *path, const struct place *at, bool tagged)
+/* Remembers whose the packet is, so that it may come back out of the port; 0: no room. */
+INLINE struct state *remember(struct __sk_buff *skb, const struct packet *p, const struct hop *hop,
+			      const struct path *path, const struct place *at)
 {
 	struct state *s = bpf_map_lookup_elem(&states, &p->key);
 
 	if (!s) {
 		if (enter_state(p, hop->port))
-			return drop(skb, p, DROP_RESOURCES, at->spi);
+			return 0;
 		s = bpf_map_lookup_elem(&states, &p->key);
 		if (!s)
-			return drop(skb, p, DROP_RESOURCES, at->spi);
+			return 0;
 	}
 	note_given(skb, p, s, path, at, now_ns());
+	return s;
+}
+
+INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct hop *hop,
+			const struct path *path, const struct place *at, bool tagged)
+{
+	struct state *s = remember(skb, p, hop, path, at);
+
+	if (!s)
+		return drop(skb, p, DROP_RESOURCES, at->spi);
 	if (tagged)
 		tag_packet(skb, p, s->tag);
 	return send_to_port(skb, p, hop);
@@ -127,6 +138,11 @@ INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *p
 				break;
 			tagged = sv->offload == OFFLOAD_REWRITE;
 			verdict = consult(skb, p, hop->port, w);
+			if (verdict == DROP_FUNCTION_DOWN && sv->flags & SERVICE_RESET &&
+			    remember(skb, p, hop, path, at) && !reset_both(skb, p, hop->ifindex)) {
+				verdict = PROXY_SKIP;
+				w = 0;
+			}
 			if (verdict == PROXY_GIVE)
 				break;
 			if (verdict != PROXY_SKIP)

@@ -118,6 +118,8 @@ FRAME int settle(struct __sk_buff *skb, const struct packet *p, __u32 port, cons
 		return 0;
 	}
 	if (s->verdict == VERDICT_REWRITE && !same_rewrite(p, given)) {
+		count_verdict(port, COUNT_REVOKED);
+		tell(skb, &given->t, s, port, EVENT_REVOKED);
 		forget(s, sv, now);
 		return 0;
 	}
@@ -140,5 +142,6 @@ FRAME int settle(struct __sk_buff *skb, const struct packet *p, __u32 port, cons
 	s->vouched_ns = now;
 	s->sampled_ns = 0;
 	count_verdict(port, COUNT_LEARNED);
+	tell(skb, &given->t, s, port, EVENT_LEARNED);
 	return 0;
 }

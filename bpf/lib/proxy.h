@@ -137,6 +137,7 @@ INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, 
 	if (s->sampled_ns) {
 		if (now - s->sampled_ns > sv->deadline_ms * NS_PER_MS && alive_since(port, s->sampled_ns)) {
 			count_verdict(port, COUNT_REVOKED);
+			tell(skb, &p->key.t, s, port, EVENT_REVOKED);
 			forget(s, sv, now);
 			return PROXY_GIVE;
 		}
@@ -158,7 +159,7 @@ INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, 
 	return PROXY_SKIP;
 }
 
-INLINE int consult_pending(__u32 port, struct state *s, const struct service *sv, __u64 now)
+INLINE int consult_pending(struct __sk_buff *skb, const struct packet *p, __u32 port, struct state *s, const struct service *sv, __u64 now)
 {
 	if (s->returned || !s->delivered || now - s->given_ns <= sv->deadline_ms * NS_PER_MS ||
 	    !alive_since(port, s->given_ns))
@@ -166,6 +167,7 @@ INLINE int consult_pending(__u32 port, struct state *s, const struct service *sv
 	s->verdict = VERDICT_DENY;
 	s->until_ns = now + sv->deny_ms * NS_PER_MS;
 	count_verdict(port, COUNT_DENIED);
+	tell(skb, &p->key.t, s, port, EVENT_DENIED);
 	return DROP_DENIED;
 }
 
@@ -210,7 +212,7 @@ FRAME int consult(struct __sk_buff *skb, struct packet *p, __u32 port, struct wa
 		s->until_ns = 0;
 		return PROXY_GIVE;
 	case VERDICT_PENDING:
-		return consult_pending(port, s, sv, now);
+		return consult_pending(skb, p, port, s, sv, now);
 	}
 	return PROXY_GIVE;
 }

@@ -296,13 +296,27 @@ export type RuleFlags = (typeof RuleFlags)[keyof typeof RuleFlags];
 /** enum event_kind. */
 export const EventKind = {
 	NONE: 0,
-	/** sampled, one a reason and 100 ms at most */
+	/** sampled like all: one a reason, or kind, and 100 ms at most */
 	DROP: 1,
+	/** a function lets a flow pass */
+	LEARNED: 2,
+	/** nothing of a flow came back */
+	DENIED: 3,
+	/** a sample of a learned flow did not come back, or came back changed */
+	REVOKED: 4,
+	KINDS: 5,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
 /** Names of enum event_kind by value. */
-export const EVENT_KIND_NAMES: readonly string[] = ["none", "drop"];
+export const EVENT_KIND_NAMES: readonly string[] = [
+	"none",
+	"drop",
+	"learned",
+	"denied",
+	"revoked",
+	"kinds",
+];
 
 /** enum offload. */
 export const Offload = {
@@ -344,11 +358,10 @@ export const ServiceFlags = {
 	DOWN: 1,
 	/** passed by while it is down */
 	FAIL_OPEN: 2,
+	/** TCP is reset, both ends, while it is down */
+	RESET: 4,
 } as const;
 export type ServiceFlags = (typeof ServiceFlags)[keyof typeof ServiceFlags];
-
-/** Names of enum service_flags by value. */
-export const SERVICE_FLAGS_NAMES: readonly string[] = ["", "down", "fail_open"];
 
 /** enum verdict_counter. */
 export const VerdictCounter = {
@@ -1412,6 +1425,7 @@ export interface Event {
 	readonly spi: number;
 	readonly ifindex: number;
 	readonly tenant: number;
+	readonly port: number;
 	readonly t: Tuple;
 }
 
@@ -1424,7 +1438,8 @@ export const event: Codec<Event> = {
 		buffer.writeUInt32LE(value.reason, offset + 12);
 		buffer.writeUInt32LE(value.spi, offset + 16);
 		buffer.writeUInt32LE(value.ifindex, offset + 20);
-		buffer.writeUInt32LE(value.tenant, offset + 24);
+		buffer.writeUInt16LE(value.tenant, offset + 24);
+		buffer.writeUInt16LE(value.port, offset + 26);
 		tuple.write(value.t, buffer, offset + 28);
 	},
 	decode(buffer, offset = 0) {
@@ -1434,7 +1449,8 @@ export const event: Codec<Event> = {
 			reason: buffer.readUInt32LE(offset + 12),
 			spi: buffer.readUInt32LE(offset + 16),
 			ifindex: buffer.readUInt32LE(offset + 20),
-			tenant: buffer.readUInt32LE(offset + 24),
+			tenant: buffer.readUInt16LE(offset + 24),
+			port: buffer.readUInt16LE(offset + 26),
 			t: tuple.decode(buffer, offset + 28),
 		};
 	},

@@ -1,11 +1,14 @@
-/** TCP requests and answers of 64 bytes: connections that must survive changes. */
+/**
+ * TCP requests of 64 random bytes, and their answers, which are checked:
+ * connections that must survive changes.
+ */
 import type { Host } from "../lab.js";
 import type { LabProcess } from "../process.js";
 import { lastJson, startProgram } from "./program.js";
 
 export interface TcpResult {
 	readonly answered: number;
-	/** Refused, reset, or without an answer in time. */
+	/** Refused, reset, or without the right answer in time. */
 	readonly failed: number;
 	/** Slowest answer in milliseconds. */
 	readonly slowestMs: number;
@@ -19,6 +22,10 @@ export interface TcpRequestOptions {
 	readonly count?: number;
 	/** A connection for each request (default: one for all). */
 	readonly newConnections?: boolean;
+	/** Port that all connections come from. */
+	readonly sourcePort?: number;
+	/** Connections end by a reset, so that their port is free at once. */
+	readonly resets?: boolean;
 	/** Milliseconds until a request counts as failed (default 2,000). */
 	readonly timeoutMs?: number;
 }
@@ -46,6 +53,8 @@ export async function startTcpRequests(
 		port: options.port,
 		count: options.count,
 		newConnections: options.newConnections ?? false,
+		sourcePort: options.sourcePort,
+		resets: options.resets ?? false,
 		timeoutMs: options.timeoutMs ?? 2000,
 	});
 	await client.waitFor(/asking/);

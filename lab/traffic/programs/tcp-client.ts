@@ -3,6 +3,7 @@
  * one each time, until told to stop (SIGTERM) or `count` are done; prints a
  * TcpResult as JSON. Arguments: JSON of TcpOptions.
  */
+import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 
 const SIZE = 64;
@@ -11,9 +12,10 @@ const options = JSON.parse(process.argv[2] ?? "{}") as {
 	port: number;
 	count?: number;
 	newConnections: boolean;
+	sourcePort?: number;
+	resets: boolean;
 	timeoutMs: number;
 };
-const request = Buffer.alloc(SIZE, "q");
 let answered = 0;
 let failed = 0;
 let slowestMs = 0;
@@ -39,7 +41,8 @@ while (!done()) {
 		socket = undefined;
 	}
 	if (options.newConnections) {
-		socket?.destroy();
+		if (options.resets) socket?.resetAndDestroy();
+		else socket?.destroy();
 		socket = undefined;
 	}
 }
@@ -52,6 +55,7 @@ function open(): Promise<Socket> {
 			host: options.address,
 			port: options.port,
 			noDelay: true,
+			...(options.sourcePort && { localPort: options.sourcePort }),
 		});
 		opened.once("connect", () => resolve(opened));
 		opened.once("error", reject);
@@ -61,13 +65,15 @@ function open(): Promise<Socket> {
 
 function ask(connected: Socket): Promise<void> {
 	return within((resolve, reject) => {
-		let got = 0;
+		const request = randomBytes(SIZE);
+		let answer = Buffer.alloc(0);
 		const take = (data: Buffer) => {
-			got += data.length;
-			if (got < SIZE) return;
+			answer = Buffer.concat([answer, data]);
+			if (answer.length < SIZE) return;
 			connected.off("data", take);
 			connected.off("error", reject);
-			resolve();
+			if (answer.equals(request.map((byte) => ~byte))) resolve();
+			else reject(new Error("another answer than asked for"));
 		};
 		connected.on("data", take);
 		connected.once("error", reject);

@@ -27,19 +27,19 @@ const PCAP_HEADER = 24;
 const CONNECTIONS = 2500;
 
 const FAMILIES = [
-	{ family: "ip", server: at.server, service: SERVICE, source: PUBLIC },
-	{ family: "ip6", server: at.server6, service: SERVICE6, source: PUBLIC6 },
+	{ family: "ip", server: at.server, service: SERVICE },
+	{ family: "ip6", server: at.server6, service: SERVICE6 },
 ] as const;
 
 const RULES = FAMILIES.map(
-	({ family, server, service, source }) => `table ${family} nat {
+	({ family, server, service }) => `table ${family} nat {
 	chain to {
 		type nat hook prerouting priority dstnat;
 		${family} daddr ${service} dnat to ${server}
 	}
 	chain from {
 		type nat hook postrouting priority srcnat;
-		oifname "outside*" snat to ${source}
+		oifname "outside*" masquerade
 	}
 }
 `,

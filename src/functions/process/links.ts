@@ -68,14 +68,17 @@ export function isPortRule(priority: number): boolean {
 const OPPOSITE = { inside: "outside", outside: "inside" } as const;
 const SIDES = ["inside", "outside"] as const;
 
-/** Addresses and permanent neighbours of a routed port. */
+/**
+ * Addresses and permanent neighbours of a routed port. Nothing that goes further
+ * than the link has such an address: `masquerade` takes one of the function's own.
+ */
 export function addressCommands(port: Pair, family: 4 | 6): IpCommand[] {
-	const nodad = family === 6 ? " nodad" : "";
+	const only = family === 6 ? " nodad preferred_lft 0" : " scope link";
 	return SIDES.flatMap((side) => {
 		const { own, gateway, prefixLength } = linkAddresses(port.id, side, family);
 		const dev = port[side];
 		return [
-			words(`address replace ${own}/${prefixLength} dev ${dev}${nodad}`),
+			words(`address replace ${own}/${prefixLength} dev ${dev}${only}`),
 			words(
 				`neighbour replace ${gateway} lladdr ${macOf(port.id, side, "host")} dev ${dev} nud permanent`,
 			),
@@ -170,6 +173,8 @@ export function namespaceSettings(
 	const settings: Record<string, string> = {
 		"ipv4/ip_forward": routed ? "1" : "0",
 		"ipv4/ip_early_demux": "0",
+		/* Links' addresses sign errors, although they are of no other use. */
+		"ipv4/icmp_errors_use_inbound_ifaddr": "1",
 		"ipv4/fwmark_reflect": "1",
 		"ipv6/fwmark_reflect": "1",
 	};

@@ -64,7 +64,7 @@ export class Node {
 	#state: NodeState;
 	#fresh = true;
 	#locals = "";
-	/** Applications come one after the other. */
+	/** The change that is under way, and those that wait. */
 	#queue: Promise<unknown> = Promise.resolve();
 
 	private constructor(
@@ -136,7 +136,7 @@ export class Node {
 
 	/** Rejects with nothing changed where a part cannot work as declared. */
 	apply(state: NodeState): Promise<void> {
-		const done = this.#queue.then(async () => {
+		return this.#inTurn(async () => {
 			if (state.node !== this.#options.node)
 				throw new Error(
 					`apply: the state is of node ${state.node}, this is ${this.#options.node} (check the agent's --node)`,
@@ -146,8 +146,21 @@ export class Node {
 			await this.#applyNow(state);
 			this.#journal.write(state);
 		});
-		this.#queue = done.catch(() => {});
-		return done;
+	}
+
+	/**
+	 * Forgets what these instances of a function have said of any flow: all, where
+	 * `instance` is absent. Their names, once nothing learned before holds.
+	 */
+	invalidate(name: string, instance?: string): Promise<string[]> {
+		return this.#inTurn(async () => {
+			const concerned = this.#state.instances.filter(
+				(one) =>
+					one.function === name && (instance ?? one.instance) === one.instance,
+			);
+			for (const one of concerned) await this.#applier.ports.relearn(one);
+			return concerned.map((one) => one.instance);
+		});
 	}
 
 	/** Why these instances could not work here as declared; changes nothing. */
@@ -190,6 +203,13 @@ export class Node {
 	async destroy(): Promise<void> {
 		await this.close();
 		await purge(this.#options);
+	}
+
+	/** What changes the node comes one after the other. */
+	#inTurn<T>(work: () => Promise<T>): Promise<T> {
+		const done = this.#queue.then(work);
+		this.#queue = done.catch(() => {});
+		return done;
 	}
 
 	async #resume(): Promise<void> {

@@ -95,11 +95,14 @@ export class Ports {
 		);
 	}
 
-	/** Its rules are others: what it said of any flow holds no more. */
+	/** Its rules are others: what it said of any flow holds no more, even if this fails. */
 	async relearn(instance: InstanceState): Promise<void> {
 		const ports = this.#services.portsOf(instance).map((id) => ({ id }));
-		await this.#learn({ ...instance, ports });
-		this.#services.forget(instance);
+		try {
+			await this.#learn({ ...instance, ports });
+		} finally {
+			this.#services.forget(instance);
+		}
 	}
 
 	async #ensure(

@@ -33,7 +33,7 @@ export interface SessionOptions {
 	readonly url: string;
 	readonly node: Pick<
 		Node,
-		"state" | "apply" | "check" | "status" | "counters" | "flows"
+		"state" | "apply" | "check" | "invalidate" | "status" | "counters" | "flows"
 	>;
 	readonly version: string;
 	/** Asked at each connection: it may have been renewed meanwhile. */
@@ -228,6 +228,8 @@ export class Session {
 				return node.flows(question.filter);
 			case "doctor":
 				return doctor();
+			case "invalidate":
+				return node.invalidate(question.function, question.instance);
 			case "check":
 				return (await node.check(question.instances)).map((reason) =>
 					reason.slice(0, TEXT_MAX),

@@ -19,6 +19,7 @@ import { failure, failureOf } from "./failure.js";
 import { agentRoutes } from "./routes/agents.js";
 import { changeRoutes } from "./routes/changes.js";
 import { eventRoutes } from "./routes/events.js";
+import { functionRoutes } from "./routes/functions.js";
 import { liveRoutes } from "./routes/live.js";
 import { metaRoutes } from "./routes/meta.js";
 import { objectRoutes } from "./routes/objects.js";
@@ -126,6 +127,7 @@ export async function createApp(
 		metaRoutes,
 		objectRoutes,
 		changeRoutes,
+		functionRoutes,
 		liveRoutes,
 		eventRoutes,
 		tokenRoutes,

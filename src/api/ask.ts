@@ -1,35 +1,45 @@
-/** Questions to all nodes at once; those that do not answer are named. */
+/** Questions to many nodes at once; those that do not answer are named. */
 import { Fault } from "../controller/fault.js";
 import type { Fleet } from "../controller/fleet.js";
-import type { FlowFilter, NodeCounters } from "../plan/protocol.js";
+import type { Replies } from "../controller/messages.js";
+import type { AgentRequest, FlowFilter } from "../plan/protocol.js";
 import type { Missing } from "./schemas/parts.js";
 import type { FlowView } from "./schemas.js";
 
-export interface AskedCounters {
-	readonly answers: ReadonlyMap<string, NodeCounters>;
+export interface Asked<T> {
+	/** By node. */
+	readonly answers: ReadonlyMap<string, T>;
 	/** By node: why there is no answer. */
 	readonly failures: ReadonlyMap<string, string>;
 }
 
-export async function askCounters(
+/** Asks these nodes the same; a node that is away counts as one that failed. */
+export async function ask<W extends AgentRequest["what"]>(
 	fleet: Fleet,
+	nodes: Iterable<string>,
+	question: AgentRequest & { readonly what: W },
 	timeoutMs?: number,
-): Promise<AskedCounters> {
-	const answers = new Map<string, NodeCounters>();
+): Promise<Asked<Replies[W]>> {
+	const answers = new Map<string, Replies[W]>();
 	const failures = new Map<string, string>();
 	await Promise.all(
-		fleet.connected().map(async (node) => {
+		Array.from(nodes, async (node) => {
 			try {
-				answers.set(
-					node,
-					await fleet.request(node, { what: "counters" }, timeoutMs),
-				);
+				answers.set(node, await fleet.request<W>(node, question, timeoutMs));
 			} catch (error) {
-				failures.set(node, reasonOf(error));
+				if (!(error instanceof Fault)) throw error;
+				failures.set(node, error.message);
 			}
 		}),
 	);
 	return { answers, failures };
+}
+
+export function askCounters(
+	fleet: Fleet,
+	timeoutMs?: number,
+): Promise<Asked<Replies["counters"]>> {
+	return ask(fleet, fleet.connected(), { what: "counters" }, timeoutMs);
 }
 
 export interface AskedFlows {
@@ -44,27 +54,28 @@ export async function askFlows(
 	filter: FlowFilter,
 	live: ReadonlySet<number>,
 ): Promise<AskedFlows> {
-	const failures = new Map<string, string>();
-	const answers = await Promise.all(
-		fleet.connected().map(async (node) => {
-			try {
-				const flows = await fleet.request(node, { what: "flows", filter });
-				return flows.map((flow): FlowView => {
-					const isOld = flow.spi !== undefined && !live.has(flow.spi);
-					return { node, ...flow, ...(isOld && { old: true }) };
-				});
-			} catch (error) {
-				if (!(error instanceof Fault)) throw error;
-				failures.set(node, reasonOf(error));
-				return [];
-			}
+	const question = { what: "flows" as const, filter };
+	const { answers, failures } = await ask(fleet, fleet.connected(), question);
+	const flows = rows(answers, filter.limit, ({ packets }) => packets);
+	return {
+		flows: flows.map((flow): FlowView => {
+			const isOld = flow.spi !== undefined && !live.has(flow.spi);
+			return { ...flow, ...(isOld && { old: true }) };
 		}),
-	);
-	const flows = answers
-		.flat()
-		.sort((a, b) => b.packets - a.packets)
-		.slice(0, filter.limit);
-	return { flows, failures };
+		failures,
+	};
+}
+
+/** What nodes listed, with the node of each, the largest first, up to a limit. */
+export function rows<T extends object>(
+	answers: ReadonlyMap<string, readonly T[]>,
+	limit: number,
+	size: (row: T) => number,
+): ({ readonly node: string } & T)[] {
+	return [...answers]
+		.flatMap(([node, listed]) => listed.map((row) => ({ node, ...row })))
+		.sort((a, b) => size(b) - size(a))
+		.slice(0, limit);
 }
 
 /** Declared nodes that an answer lacks, with the reason. */
@@ -78,8 +89,4 @@ export function missingNodes(
 		if (!fleet.isConnected(node))
 			missing.push({ node, reason: `node ${node}: not connected` });
 	return missing.sort((a, b) => (a.node < b.node ? -1 : 1));
-}
-
-function reasonOf(error: unknown): string {
-	return error instanceof Error ? error.message : String(error);
 }

@@ -8,6 +8,7 @@ export * from "./schemas/documents.js";
 export * from "./schemas/errors.js";
 export * from "./schemas/events.js";
 export * from "./schemas/flows.js";
+export * from "./schemas/invalidate.js";
 export * from "./schemas/join.js";
 export * from "./schemas/nodes.js";
 export * from "./schemas/paths.js";

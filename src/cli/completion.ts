@@ -28,6 +28,7 @@ const NAMED: Readonly<Record<string, Noun>> = {
 	"--node": "nodes",
 	"token join": "nodes",
 	"node revoke": "nodes",
+	"function invalidate": "functions",
 };
 
 export function registerCompletion(

@@ -58,6 +58,8 @@ test("help: the commands are those the documentation names", () => {
 		"delete",
 		"describe",
 		"doctor",
+		"function",
+		"function invalidate",
 		"get",
 		"node",
 		"node revoke",
@@ -141,7 +143,7 @@ for (const [shell, syntax] of [
 		const complete = (line: string) => {
 			const words = line.split(" ");
 			const script = `${captured.out}
-chainmail() { [[ "$*" == "get nodes" ]] && printf 'NODE STATE\\nedge1 ready\\nedge2 ready\\n'; }
+chainmail() { [[ "$*" == "get nodes" ]] && printf 'NODE STATE\\nedge1 ready\\nedge2 ready\\n'; [[ "$*" == "get functions" ]] && printf 'FUNCTION ATTACH\\nfirewall routed\\nids routed\\n'; }
 COMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")}); COMP_CWORD=${words.length - 1}; _chainmail; echo "\${COMPREPLY[@]}"`;
 			const answer = spawnSync(program, { input: script, encoding: "utf8" });
 			assert.equal(answer.stderr, "", line);
@@ -157,6 +159,7 @@ COMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")}); COMP_CWORD=${words.l
 			["chainmail describe node ", "edge1 edge2"],
 			["chainmail doctor --node edge2", "edge2"],
 			["chainmail token join ", "edge1 edge2"],
+			["chainmail function invalidate ", "firewall ids"],
 			["chainmail delete policy web --d", "--dry-run"],
 		] as const)
 			assert.ok(

@@ -7,6 +7,7 @@ import { registerDelete } from "./delete.js";
 import { registerDescribe } from "./describe.js";
 import { registerDoctor } from "./doctor.js";
 import { CliFailure, ExitCode, exitCodeHelp } from "./failure.js";
+import { registerFunction } from "./function.js";
 import { registerGet } from "./get.js";
 import { registerNode } from "./node.js";
 import { formats } from "./output.js";
@@ -22,6 +23,7 @@ const verbs = [
 	registerAgent,
 	registerToken,
 	registerNode,
+	registerFunction,
 	registerApply,
 	registerDelete,
 	registerGet,

@@ -19,6 +19,7 @@ const AUDITED: ReadonlySet<string> = new Set([
 	"connected",
 	"disconnected",
 	"error",
+	"invalidate",
 	"join",
 	"protocol",
 	"refused",

@@ -82,6 +82,8 @@ const Message = Type.Union([
 	}),
 ]);
 
+const Texts = Type.Array(text, { maxItems: 1000 });
+
 const Counters = Type.Object({
 	hops: Type.Array(Type.Object({ spi: count, si: count, ...counter })),
 	ports: Type.Array(
@@ -125,6 +127,7 @@ export interface Replies {
 	flows: FlowRecord[];
 	doctor: DoctorCheck[];
 	check: string[];
+	invalidate: string[];
 }
 
 const message = Compile(Message);
@@ -132,7 +135,8 @@ const replies = {
 	counters: Compile(Counters),
 	flows: Compile(Flows),
 	doctor: Compile(DoctorChecks),
-	check: Compile(Type.Array(text, { maxItems: 1000 })),
+	check: Compile(Texts),
+	invalidate: Compile(Texts),
 };
 
 interface Check<T> {

@@ -1,5 +1,10 @@
 /** What a caller may declare: staff all, a tenant policies of its own below the operators'. */
-import type { Intent, IntentDocument, Kind } from "../model/intent.js";
+import type {
+	FunctionDocument,
+	Intent,
+	IntentDocument,
+	Kind,
+} from "../model/intent.js";
 import { Fault } from "./fault.js";
 import type { Identity } from "./tokens.js";
 
@@ -57,6 +62,12 @@ export function mayTouch(
 			`it is an operator's, by its priority ${priority} (ask one)`,
 		);
 	}
+}
+
+/** Whether the caller may act on a function's instances: staff, or its only tenant. */
+export function owns(caller: Identity, { spec }: FunctionDocument): boolean {
+	if (caller.tenant === undefined) return true;
+	return spec.tenants?.length === 1 && spec.tenants[0] === caller.tenant;
 }
 
 function policiesOnly(kind: Kind, name: string): Fault {

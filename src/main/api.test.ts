@@ -111,6 +111,7 @@ test("api: OpenAPI names every route, each with its answers, and resolves", asyn
 		["delete", "/v1/tokens/{id}"],
 		["post", "/v1/join-tokens"],
 		["post", "/v1/nodes/{name}/revoke"],
+		["post", "/v1/functions/{name}/invalidate"],
 		["post", "/agent/v1/join"],
 		["post", "/agent/v1/renew"],
 		...["tenants", "nodes", "functions", "policies"].map(

@@ -42,6 +42,13 @@ export type AgentRequest =
 	| { readonly what: "flows"; readonly filter: FlowFilter }
 	/** → DoctorCheck[] */
 	| { readonly what: "doctor" }
+	/** → string[]: instances of which nothing learned before holds. */
+	| {
+			readonly what: "invalidate";
+			readonly function: string;
+			/** Absent: all of the function that are on the node. */
+			readonly instance?: string;
+	  }
 	/** → string[]: why it would refuse these; nothing is changed. */
 	| { readonly what: "check"; readonly instances: readonly InstanceState[] };
 

@@ -1,0 +1,14 @@
+/** chainmail function: acts on functions that run. A subcommand a file. */
+import type { Command } from "commander";
+import { registerInvalidate } from "./invalidate.js";
+import type { Services } from "./session.js";
+
+const verbs = [registerInvalidate];
+
+export function registerFunction(program: Command, services: Services): void {
+	const group = program
+		.command("function")
+		.summary("make functions forget what was learned of them")
+		.description("Acts on functions and their instances while they run.");
+	for (const register of verbs) register(group, services);
+}

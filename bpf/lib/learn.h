@@ -47,7 +47,7 @@ INLINE bool learn_rewrite(const struct packet *p, struct state *s, const struct 
 {
 	struct rewrite r = { .t = p->key.t };
 
-	if (given->t.proto != p->key.t.proto || p->flags & (PKT_FRAGMENT_FIRST | PKT_FRAGMENT_LATER))
+	if (given->t.proto != p->key.t.proto)
 		return false;
 	if (p->dscp != s->dscp) {
 		r.set_dscp = 1;

@@ -86,10 +86,14 @@ INLINE bool out_of_window(const struct packet *p, __u32 next)
 	       (ahead > SEQUENCE_SLACK || ahead < -SEQUENCE_SLACK);
 }
 
-/* What only the function can judge: a connection's begin and end, errors. */
+/*
+ * What only the function can judge: a connection's begin and end, errors, and
+ * fragments, which may be put together to another packet than their ports say.
+ */
 INLINE bool is_control(const struct packet *p)
 {
-	return p->flags & (PKT_TCP_SYN | PKT_TCP_END | PKT_ICMP_ERROR);
+	return p->flags & (PKT_TCP_SYN | PKT_TCP_END | PKT_ICMP_ERROR | PKT_FRAGMENT_FIRST |
+			   PKT_FRAGMENT_LATER);
 }
 
 INLINE void note_skipped(struct __sk_buff *skb, const struct packet *p, __u32 port, struct state *s,
@@ -148,7 +152,7 @@ INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, 
 	if (s->verdict == VERDICT_REWRITE) {
 		struct rewrite *r = bpf_map_lookup_elem(&rewrites, &p->key);
 
-		if (!r || p->flags & (PKT_FRAGMENT_FIRST | PKT_FRAGMENT_LATER))
+		if (!r)
 			return PROXY_GIVE;
 		if (rewrite_header(skb, p, r))
 			return DROP_RESOURCES;

@@ -56,7 +56,6 @@ INLINE bool shortcut_holds(const struct shortcut *cut, const struct packet *p, c
 {
 	return cut->epoch == w->epoch && cut->until_ns > now_ns() && cut->spi == at->spi &&
 	       cut->born == path->born && cut->si == at->si && !is_control(p) &&
-	       !(p->flags & (PKT_FRAGMENT_FIRST | PKT_FRAGMENT_LATER)) &&
 	       p->hop_limit > cut->hop_limit_taken && at->ttl > cut->hops;
 }
 

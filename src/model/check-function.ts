@@ -72,6 +72,18 @@ function checkAttachment(spec: Spec, report: Report): void {
 			"what changes no addresses has no change to be learned",
 			"write `offload: verdict`, or add `rewrites: true`",
 		);
+	if (spec.onFailure && spec.attach === "tap")
+		report.key(
+			["spec", "onFailure"],
+			"a tap holds nothing up when it fails",
+			"remove `onFailure`",
+		);
+	if (spec.onFailure === "open" && spec.rewrites)
+		report.value(
+			["spec", "onFailure"],
+			"packets that pass by what rewrites them have addresses that nobody answers",
+			"write `onFailure: closed` or `reset`",
+		);
 	if (spec.ruleset && spec.attach === "tap")
 		report.key(
 			["spec", "ruleset"],
@@ -118,6 +130,12 @@ function checkAddresses(spec: Spec, report: Report): void {
 function checkInstances(spec: Spec, intent: Intent, report: Report): void {
 	const names = new Set<string>();
 	const used = new Map<string, string>();
+	if (spec.instances.every(({ standby }) => standby))
+		report.value(
+			["spec", "instances", 0, "standby"],
+			"every instance is a standby: there is none to stand by for",
+			"remove `standby` from one of them",
+		);
 	for (const [index, instance] of spec.instances.entries()) {
 		const path = ["spec", "instances", index];
 		if (names.has(instance.name))

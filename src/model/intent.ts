@@ -176,6 +176,12 @@ export const Instance = Type.Object(
 				description: "its share of the flows beside the others' (default: 1)",
 			}),
 		),
+		standby: Type.Optional(
+			Type.Boolean({
+				description:
+					"it gets flows only while no other instance of the function is up",
+			}),
+		),
 		inside: Type.Optional(
 			described(
 				InterfaceName,
@@ -317,6 +323,15 @@ export const FunctionSpec = Type.Object(
 		),
 		probe: Type.Optional(
 			described(Probe, "packets sent through it to see that it works"),
+		),
+		onFailure: Type.Optional(
+			Type.Union(
+				[Type.Literal("closed"), Type.Literal("open"), Type.Literal("reset")],
+				{
+					description:
+						"what becomes of its packets while an instance is down and no other one takes over. closed: they drop (default); open: they pass it by; reset: they drop, and both ends of a TCP connection are reset",
+				},
+			),
 		),
 		instances: Type.Array(Instance, {
 			minItems: 1,

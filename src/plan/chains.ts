@@ -8,6 +8,7 @@ import {
 } from "./combine.js";
 import { maglev } from "./maglev.js";
 import { MAX_FUNCTIONS } from "./path.js";
+import type { Health } from "./plan.js";
 
 /** A chain that can be served: every packet takes one of its combinations. */
 export interface Served {
@@ -15,6 +16,10 @@ export interface Served {
 	readonly combinations: readonly NamedCombination[];
 	/** Index of the combination for each slot of the flow hash. */
 	readonly slots: readonly number[];
+	/** An instance of it is to be left: flows that run stay where they are. */
+	readonly keeps: boolean;
+	/** What it cannot do, and why. */
+	readonly warnings: readonly string[];
 }
 
 export interface NamedCombination extends Combination {
@@ -34,7 +39,7 @@ export class Chains {
 
 	constructor(
 		private readonly intent: Intent,
-		private readonly excluded: ReadonlySet<string>,
+		private readonly health: Pick<Health, "excluded" | "leaving">,
 	) {}
 
 	serve(names: readonly string[]): Served | Unserved {
@@ -64,14 +69,18 @@ export class Chains {
 			functions.push(found);
 		}
 		const usable = functions.map((one) => this.#usable(one));
-		const missing = functions.find((_, index) => usable[index]?.length === 0);
+		const missing = functions.find(
+			(_, index) => usable[index]?.candidates.length === 0,
+		);
 		if (missing) {
 			return {
 				severity: "warning",
-				cause: `no instance of function ${missing.name} is up, its packets drop (see why with: chainmail get functions)`,
+				cause: `no instance of function ${missing.name} is on a declared node, its packets drop (declare the node)`,
 			};
 		}
-		const combinations = combine(usable).map((one) => ({
+		const combinations = combine(
+			usable.map(({ candidates }) => candidates),
+		).map((one) => ({
 			...one,
 			name: nameOf(one.members),
 		}));
@@ -85,20 +94,59 @@ export class Chains {
 				name: `${one.name} ${kinds.join()}`,
 			})),
 			slots: maglev(combinations),
+			keeps: functions.some((one) => this.#isLeft(one)),
+			warnings: functions
+				.filter((_, index) => usable[index]?.isDown)
+				.map(
+					(one) =>
+						`no instance of function ${one.name} is up, ${consequence(one)} (see why with: chainmail get functions)`,
+				),
 		};
 	}
 
-	#usable({ name, spec }: FunctionDocument): Candidate[] {
-		return spec.instances
-			.filter((one) => this.intent.nodes.has(one.node))
-			.filter((one) => !this.excluded.has(`${name}/${one.name}`))
-			.map((one) => ({
+	/**
+	 * Whoever can best serve: those that are up before standbys, before those that
+	 * are to be left. With none up all: their nodes do what `onFailure` says, and
+	 * go on at once when one is back.
+	 */
+	#usable({ name, spec }: FunctionDocument): Usable {
+		const { excluded, leaving } = this.health;
+		const all = spec.instances.filter((one) => this.intent.nodes.has(one.node));
+		const up = all.filter((one) => !excluded?.has(`${name}/${one.name}`));
+		const staying = up.filter((one) => !leaving?.has(`${name}/${one.name}`));
+		const first = staying.filter(({ standby }) => !standby);
+		const best = [first, staying, up].find((tier) => tier.length > 0);
+		return {
+			isDown: best === undefined,
+			candidates: (best ?? all).map((one) => ({
 				function: name,
 				instance: one.name,
 				node: one.node,
 				weight: one.weight ?? 1,
-			}));
+			})),
+		};
 	}
+
+	#isLeft({ name, spec }: FunctionDocument): boolean {
+		return spec.instances.some((one) =>
+			this.health.leaving?.has(`${name}/${one.name}`),
+		);
+	}
+}
+
+/** Instances of one function to choose from. */
+interface Usable {
+	readonly candidates: readonly Candidate[];
+	/** None of them is up. */
+	readonly isDown: boolean;
+}
+
+function consequence({ spec }: FunctionDocument): string {
+	if (spec.attach === "tap") return "nothing gets copies";
+	if (spec.onFailure === "open") return "packets pass it by";
+	return spec.onFailure === "reset"
+		? "its packets drop, and TCP is reset"
+		: "its packets drop";
 }
 
 function error(cause: string): Unserved {

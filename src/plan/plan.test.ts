@@ -165,7 +165,7 @@ test("no exit, several exits, a wrong exit", () => {
 	);
 });
 
-test("an instance down gets no new paths; with none up the packets drop", () => {
+test("an instance down gets no new paths; with none up all keep theirs", () => {
 	const intent = intentOf(
 		tenant("t"),
 		node("n", 1, "access:t", "exit"),
@@ -182,14 +182,73 @@ test("an instance down gets no new paths; with none up the packets drop", () => 
 		stateOf(one, "n").instances.map(({ ports }) => ports.length),
 		[1, 1],
 	);
+	/* Their node does what `onFailure` says, and goes on when one is back. */
 	const none = plan(intent, NO_MEMORY, {
 		excluded: new Set(["fw/a", "fw/b"]),
 	}).plan;
-	assert.equal(actionOf(none, "n", "access")?.kind, "drop");
+	assert.deepEqual(instancesOf(none), ["a", "b"]);
 	assert.match(
 		messages(none),
-		/^warning: policy p: no instance of function fw/,
+		/^warning: policy p: no instance of function fw is up, its packets drop/,
 	);
+});
+
+/** Instances that new flows of the first function may take. */
+const instancesOf = (made: Plan) =>
+	[...new Set(made.paths.map((path) => path.stops[0]?.instance))].sort();
+
+test("a standby serves only where no other instance is up", () => {
+	const { spec, ...fw } = fn("fw", ["a@n", "b@n", "c@n"]);
+	const instances = spec.instances.map((one) =>
+		one.name === "c" ? { ...one, standby: true } : one,
+	);
+	const intent = intentOf(
+		tenant("t"),
+		node("n", 1, "access:t", "exit"),
+		{ ...fw, spec: { ...spec, instances } },
+		policy("p", "match(*) >> fw"),
+	);
+	const without = (...down: string[]) =>
+		instancesOf(plan(intent, NO_MEMORY, { excluded: new Set(down) }).plan);
+	assert.deepEqual(without(), ["a", "b"]);
+	assert.deepEqual(without("fw/a"), ["b"]);
+	assert.deepEqual(without("fw/a", "fw/b"), ["c"]);
+	assert.deepEqual(without("fw/c"), ["a", "b"]);
+});
+
+test("an instance to be left gets no new flows, and running ones stay", () => {
+	const intent = intentOf(
+		tenant("t"),
+		node("n", 1, "access:t", "exit"),
+		fn("fw", ["a@n", "b@n"]),
+		fn("ids", ["x@n"]),
+		policy("p", "match(proto=tcp) >> fw"),
+		policy("q", "match(proto=udp) >> ids"),
+	);
+	const left = (...excluded: string[]) =>
+		plan(intent, NO_MEMORY, {
+			leaving: new Set(["fw/a"]),
+			excluded: new Set(excluded),
+		}).plan;
+	const made = left();
+	assert.deepEqual(
+		made.paths
+			.filter(({ policy: name }) => name === "p")
+			.map(({ stops }) => stops[0]?.instance),
+		["b", "b"],
+	);
+	assert.deepEqual(
+		stateOf(made, "n").ruleSets[0]?.rules.map(({ policy: name, keep }) => [
+			name,
+			keep,
+		]),
+		[
+			["p", true],
+			["q", false],
+		],
+	);
+	/* Better one that is to go than one that is down. */
+	assert.deepEqual(instancesOf(left("fw/b")), ["a", "x"]);
 });
 
 test("a function that rewrites has a port of its own for each path", () => {

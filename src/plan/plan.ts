@@ -30,8 +30,13 @@ const LAST_POLICY = 0xffff_ffff;
 
 /** What is known of the running network. */
 export interface Health {
-	/** Instances that take no new paths (down or draining): `function/instance`. */
+	/** Instances that are down: no paths while another is up. `function/instance`. */
 	readonly excluded?: ReadonlySet<string>;
+	/**
+	 * Instances to be left: no new flows while another is up, and the ones that
+	 * run stay. `function/instance`.
+	 */
+	readonly leaving?: ReadonlySet<string>;
 	/** SPIs that nodes still drain: not given to another path, however old. */
 	readonly draining?: ReadonlySet<number>;
 	/** Ports that nodes still have, by node: not given to another instance. */
@@ -109,11 +114,17 @@ function makePlan(
 		memory.attached,
 	);
 	problems.add(...usage.problems);
-	const chains = new Chains(intent, health.excluded ?? new Set());
-	const ports = new Ports(intent, memory.ports, revision, health.ports);
-	usage.openPorts(intent, ports);
+	const chains = new Chains(intent, health);
 	const nodeId = (name: string) => ids.nodes.take(name);
 	const tenantId = (name: string) => ids.tenants.take(name);
+	const ports = new Ports(
+		intent,
+		memory.ports,
+		revision,
+		tenantId,
+		health.ports,
+	);
+	usage.openPorts(intent, ports);
 	const numbers = [...intent.nodes.keys()].map(nodeId);
 	cache.begin(`${[...intent.nodes.keys()]} ${numbers}`);
 	const paths = new PathTable(intent, ids.pairs, ports, nodeId, cache);

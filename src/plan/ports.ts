@@ -24,13 +24,15 @@ export class Ports {
 		private readonly intent: Intent,
 		private readonly pools: Readonly<Record<string, Pool>>,
 		private readonly revision: number,
+		private readonly tenantId: (tenant: string) => number,
 		/** By node: in use until old paths are drained. */
 		private readonly busy: ReadonlyMap<string, ReadonlySet<number>> = new Map(),
 	) {}
 
 	/** The port of a tenant at an instance, whether or not a path uses it now. */
 	forTenant(at: Where, tenant: string): number {
-		return this.#add(at, `${keyOf(at)} ${tenant}`, {});
+		const tenantId = this.tenantId(tenant);
+		return this.#add(at, `${keyOf(at)} ${tenant}`, { tenantId });
 	}
 
 	/**
@@ -93,7 +95,7 @@ export class Ports {
 		);
 	}
 
-	#add(at: Where, name: string, more: { boundSpi?: number }): number {
+	#add(at: Where, name: string, more: Omit<PortState, "id">): number {
 		/* While the port still drains it is the same one: its interfaces stay. A
 		   bound one belongs to the path that drains. */
 		const allocator = this.#allocator(at.node);

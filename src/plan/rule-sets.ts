@@ -9,7 +9,7 @@ import type { Places } from "./places.js";
 import type { Problems } from "./problem.js";
 import { digest, type Keys, type TenantRule } from "./rules.js";
 import type { SharedExits } from "./shared-exit.js";
-import type { RuleAction, RuleSetState, RuleState } from "./state.js";
+import type { RuleSetState, RuleState } from "./state.js";
 import type { Usage } from "./usage.js";
 
 /** MAX_MASKS in bpf/maps.h: distinct masks one rule set may use. */
@@ -88,9 +88,8 @@ export class RuleSets {
 				policy: rule.policy.name,
 				policyId: policyId(rule.policy.name),
 				rank: here.length - index,
-				keep: rule.policy.spec.onChange === "keep",
 				keys: rule[side].keys,
-				action: decide(rule, places, entry, deciders),
+				...decide(rule, places, entry, deciders),
 			};
 			content.push(
 				`${state.policyId} ${state.keep} ${rule[side].digest} ${JSON.stringify(state.action)}`,
@@ -137,40 +136,46 @@ function entriesOf(
 	return [...entries, { ...entry("exit", exit, undefined), why }];
 }
 
-const DROP: RuleAction = { kind: "drop" };
+type Decision = Pick<RuleState, "action" | "keep">;
 
 function decide(
 	{ policy, action, fromOutside }: TenantRule,
 	{ tenant }: Places,
 	{ leg, why }: Entry,
 	{ chains, paths, usage, shared, problems }: Deciders,
-): RuleAction {
+): Decision {
+	const keep = policy.spec.onChange === "keep";
+	const drop: Decision = { keep, action: { kind: "drop" } };
 	if (action.kind !== "chain") {
-		return action;
+		return { keep, action };
 	}
 	if (leg === undefined) {
 		if (why !== undefined && fromOutside) {
 			problems.policy(policy.name, "warning", why);
 		}
-		return DROP;
+		return drop;
 	}
 	const served = chains.serve(action.functions);
 	if ("cause" in served) {
 		problems.policy(policy.name, served.severity, served.cause);
-		return DROP;
+		return drop;
 	}
 	if (
 		shared.isRefused(tenant.name, action.functions) ||
 		served.functions.some((one) => usage.isRefused(tenant.name, one))
 	) {
-		return DROP;
+		return drop;
+	}
+	for (const warning of served.warnings) {
+		problems.policy(policy.name, "warning", warning);
 	}
 	try {
-		return { kind: "chain", slots: paths.lay(policy.name, leg, served) };
+		const slots = paths.lay(policy.name, leg, served);
+		return { keep: keep || served.keeps, action: { kind: "chain", slots } };
 	} catch (error) {
 		const cause = error instanceof Error ? error.message : String(error);
 		problems.policy(policy.name, "error", cause);
-		return DROP;
+		return drop;
 	}
 }
 

@@ -66,6 +66,8 @@ export interface InstanceState {
 export interface PortState {
 	/** Unique on its node, stable across replans, 1…4095 (MAX_PORTS in bpf/maps.h). */
 	readonly id: number;
+	/** Whose packets it is for; absent where it is bound to a path. */
+	readonly tenantId?: number;
 	/**
 	 * Set on a function that rewrites addresses: the only path pair that uses
 	 * this port (SPI of its forward direction), so that a packet which comes

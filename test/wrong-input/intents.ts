@@ -304,6 +304,37 @@ export const intents: readonly WrongInput[] = [
 		},
 	},
 	{
+		title: "a tap that fails closed",
+		input:
+			"kind: Node\nname: n\nspec:\n  interfaces:\n    - { name: ap, role: exit }\n---\nkind: Function\nname: f\nspec:\n  attach: tap\n  runtime: process\n  command: [tcpdump]\n  onFailure: closed\n  instances:\n    - { name: a, node: n }\n",
+		expect: {
+			place: "13:3",
+			message: "a tap holds nothing up when it fails",
+			hint: "remove `onFailure`",
+		},
+	},
+	{
+		title: "a NAT that is passed by",
+		input:
+			"kind: Node\nname: n\nspec:\n  interfaces:\n    - { name: ap, role: exit }\n---\nkind: Function\nname: f\nspec:\n  attach: routed\n  runtime: process\n  rewrites: true\n  onFailure: open\n  instances:\n    - { name: a, node: n }\n",
+		expect: {
+			place: "13:14",
+			message:
+				"packets that pass by what rewrites them have addresses that nobody answers",
+			hint: "write `onFailure: closed` or `reset`",
+		},
+	},
+	{
+		title: "standbys alone",
+		input:
+			"kind: Node\nname: n\nspec:\n  interfaces:\n    - { name: ap, role: exit }\n---\nkind: Function\nname: f\nspec:\n  attach: routed\n  runtime: process\n  instances:\n    - { name: a, node: n, standby: true }\n",
+		expect: {
+			place: "13:36",
+			message: "every instance is a standby: there is none to stand by for",
+			hint: "remove `standby` from one of them",
+		},
+	},
+	{
 		title: "an instance twice",
 		input:
 			TENANT +

@@ -3,6 +3,7 @@
  * the same functions.
  */
 import { type Figure, figureOf, measurePairs } from "./lib/figure.js";
+import type { Measurement } from "./lib/report.js";
 import { Chainmail } from "./systems/chainmail.js";
 import { PlainRouting } from "./systems/plain-routing.js";
 import { PolicyRouting } from "./systems/policy-routing.js";
@@ -12,13 +13,13 @@ const LENGTHS = [1, 3, 5, 10];
 const PAIRS = 9;
 const NODE = "node";
 
-export async function chain(): Promise<Figure[]> {
+export async function chain(): Promise<Measurement> {
 	const plain = await PlainRouting.open();
 	try {
 		const figures: Figure[] = [];
 		for (const length of LENGTHS)
 			figures.push(...(await compare(length, plain)));
-		return figures;
+		return { figures };
 	} finally {
 		await plain.close();
 	}

@@ -6,9 +6,9 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { awake } from "./lib/awake.js";
 import type { Figure } from "./lib/figure.js";
-import { printFigures, saveFigures } from "./lib/report.js";
+import { type Measurement, printFigures, save } from "./lib/report.js";
 
-type Benchmark = () => Promise<readonly Figure[]>;
+type Benchmark = () => Promise<Measurement>;
 
 const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
 	programs: async () => (await import("./programs.js")).programs,
@@ -19,15 +19,15 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
 
 const names = Object.keys(benchmarks);
 
-function inChild(name: string): Promise<readonly Figure[]> {
+function inChild(name: string): Promise<Measurement> {
 	return new Promise((resolve, reject) => {
 		const child = fork(fileURLToPath(import.meta.url), ["--in-child", name]);
-		let figures: readonly Figure[] | undefined;
+		let measured: Measurement | undefined;
 		child.on("message", (message) => {
-			figures = message as readonly Figure[];
+			measured = message as Measurement;
 		});
 		child.on("exit", (status) => {
-			if (status === 0 && figures) resolve(figures);
+			if (status === 0 && measured) resolve(measured);
 			else reject(new Error(`bench ${name}: ended with status ${status}`));
 		});
 	});
@@ -52,9 +52,9 @@ async function parent(wanted: readonly string[]): Promise<number> {
 	const all: Figure[] = [];
 	for (const name of wanted.length > 0 ? wanted : names) {
 		console.error(`bench ${name} …`);
-		const figures = await inChild(name);
-		saveFigures(name, figures);
-		all.push(...figures);
+		const measured = await inChild(name);
+		save(name, measured);
+		all.push(...measured.figures);
 	}
 	printFigures(all);
 	return 0;

@@ -10,6 +10,7 @@ import { BLUE, locals, network, node, SPI } from "../test/golden/node.js";
 import type { Step } from "../test/golden/row.js";
 import { root } from "../tools/root.js";
 import { type Figure, measurePairs, median } from "./lib/figure.js";
+import type { Measurement } from "./lib/report.js";
 
 const PAIRS = 11;
 const MANY = 17;
@@ -38,7 +39,7 @@ const transit: Step = {
 	frame: f.fromEdge2(SPI.transit, 254, { nsh: { ttl: 60 } }, f.up4, f.ack(80)),
 };
 
-export async function programs(): Promise<Figure[]> {
+export async function programs(): Promise<Measurement> {
 	const world = World.open(node, { network, locals });
 	const open = (name: string) =>
 		BpfObject.open(join(root, `dist/bench/bpf/${name}.bpf.o`), {
@@ -92,7 +93,7 @@ export async function programs(): Promise<Figure[]> {
 					lookup,
 				),
 			);
-		return results;
+		return { figures: results };
 	} finally {
 		baseline.close();
 		classifier.close();

@@ -8,7 +8,8 @@ import type { MaskedKey, NodeState, RuleState } from "../src/plan/state.js";
 import { World } from "../test/bpf/world.js";
 import * as f from "../test/golden/frames.js";
 import { BLUE, locals, network, node, SPI } from "../test/golden/node.js";
-import { type Figure, median, round } from "./lib/figure.js";
+import { median, round } from "./lib/figure.js";
+import type { Measurement } from "./lib/report.js";
 
 const RUNS = 11;
 const REPEAT = 20_000;
@@ -76,7 +77,7 @@ function stateWith(rules: number): NodeState {
 	};
 }
 
-export async function rules(): Promise<Figure[]> {
+export async function rules(): Promise<Measurement> {
 	const world = World.open(node, { network, locals });
 	try {
 		const frame = f.fromUser(f.up4, f.syn(80));
@@ -97,21 +98,23 @@ export async function rules(): Promise<Figure[]> {
 		const few = cost(10);
 		const many = cost(RULES);
 		const masks = SRC.length * DST.length * PORTS.length * PROTOS.length;
-		return [
-			{
-				figure: `miss among 10,000 rules with ${masks} masks`,
-				value: round(many / 1000),
-				unit: "µs",
-				reach: "<= 10",
-				runs: RUNS,
-			},
-			{
-				figure: "miss among 10 rules with 10 masks",
-				value: round(few / 1000),
-				unit: "µs",
-				runs: RUNS,
-			},
-		];
+		return {
+			figures: [
+				{
+					figure: `miss among 10,000 rules with ${masks} masks`,
+					value: round(many / 1000),
+					unit: "µs",
+					reach: "<= 10",
+					runs: RUNS,
+				},
+				{
+					figure: "miss among 10 rules with 10 masks",
+					value: round(few / 1000),
+					unit: "µs",
+					runs: RUNS,
+				},
+			],
+		};
 	} finally {
 		world.close();
 	}

@@ -2,7 +2,8 @@
  * Two functions on two nodes, NSH in VXLAN-GPE between them: against both on
  * one node, and against Open vSwitch in user space.
  */
-import { type Figure, measurePairs } from "./lib/figure.js";
+import { measurePairs } from "./lib/figure.js";
+import type { Measurement } from "./lib/report.js";
 import { Chainmail } from "./systems/chainmail.js";
 import { OpenVswitchChain } from "./systems/open-vswitch.js";
 import { closeAll, type System } from "./systems/system.js";
@@ -10,7 +11,7 @@ import { closeAll, type System } from "./systems/system.js";
 const PAIRS = 9;
 const NODES = ["node1", "node2"];
 
-export async function twoNodes(): Promise<Figure[]> {
+export async function twoNodes(): Promise<Measurement> {
 	const open: System[] = [];
 	const opened = async <S extends System>(system: Promise<S>): Promise<S> => {
 		open.push(await system);
@@ -32,43 +33,45 @@ export async function twoNodes(): Promise<Figure[]> {
 				() => measure(two),
 				() => measure(baseline),
 			);
-		return [
-			await compare(
-				"TCP through two nodes, against one node",
-				"Gbit/s",
-				">= 0.8",
-				one,
-				(system) => system.throughput(),
-			),
-			await compare(
-				"TCP through two nodes, against Open vSwitch",
-				"Gbit/s",
-				">= 10",
-				ovs,
-				(system) => system.throughput(),
-			),
-			await compare(
-				"64-byte UDP through two nodes, against one node",
-				"kpps",
-				undefined,
-				one,
-				(system) => system.packets(),
-			),
-			await compare(
-				"64-byte UDP through two nodes, against Open vSwitch",
-				"kpps",
-				undefined,
-				ovs,
-				(system) => system.packets(),
-			),
-			await compare(
-				"round trip through two nodes, against one node",
-				"µs",
-				undefined,
-				one,
-				(system) => system.roundTrip(),
-			),
-		];
+		return {
+			figures: [
+				await compare(
+					"TCP through two nodes, against one node",
+					"Gbit/s",
+					">= 0.8",
+					one,
+					(system) => system.throughput(),
+				),
+				await compare(
+					"TCP through two nodes, against Open vSwitch",
+					"Gbit/s",
+					">= 10",
+					ovs,
+					(system) => system.throughput(),
+				),
+				await compare(
+					"64-byte UDP through two nodes, against one node",
+					"kpps",
+					undefined,
+					one,
+					(system) => system.packets(),
+				),
+				await compare(
+					"64-byte UDP through two nodes, against Open vSwitch",
+					"kpps",
+					undefined,
+					ovs,
+					(system) => system.packets(),
+				),
+				await compare(
+					"round trip through two nodes, against one node",
+					"µs",
+					undefined,
+					one,
+					(system) => system.roundTrip(),
+				),
+			],
+		};
 	} finally {
 		await closeAll(open);
 	}

@@ -1,4 +1,4 @@
-/** Prints figures as a table and keeps them in bench/results/. */
+/** Prints figures as a table and keeps them, and plots, in bench/results/. */
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -7,6 +7,13 @@ import { join } from "node:path";
 import Table from "cli-table3";
 import { root } from "../../tools/root.js";
 import { type Figure, reached } from "./figure.js";
+import { type Plot, svgOf } from "./plot.js";
+
+/** What a benchmark returns. */
+export interface Measurement {
+	readonly figures: readonly Figure[];
+	readonly plots?: readonly Plot[];
+}
 
 const VERDICTS = new Map([
 	[true, "yes"],
@@ -34,7 +41,7 @@ export function printFigures(figures: readonly Figure[]): void {
 }
 
 /** Results carry machine and commit: a figure without them says nothing. */
-export function saveFigures(name: string, figures: readonly Figure[]): void {
+export function save(name: string, { figures, plots = [] }: Measurement): void {
 	const folder = join(root, "bench/results");
 	mkdirSync(folder, { recursive: true });
 	const machine = {
@@ -43,10 +50,24 @@ export function saveFigures(name: string, figures: readonly Figure[]): void {
 		kernel: release(),
 		node: process.version,
 	};
+	const result = {
+		name,
+		commit: commit(),
+		machine,
+		figures,
+		...(plots.length > 0 && { plots }),
+	};
 	writeFileSync(
 		join(folder, `${name}.json`),
-		`${JSON.stringify({ name, commit: commit(), machine, figures }, null, 2)}\n`,
+		`${oneLinePoints(JSON.stringify(result, null, 2))}\n`,
 	);
+	for (const plot of plots)
+		writeFileSync(join(folder, `${name}-${plot.name}.svg`), svgOf(plot));
+}
+
+/** A point of a plot takes one line, not four. */
+function oneLinePoints(json: string): string {
+	return json.replace(/\[\s+([\d.e+-]+),\s+([\d.e+-]+)\s+\]/g, "[$1, $2]");
 }
 
 function commit(): string {

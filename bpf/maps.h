@@ -208,7 +208,7 @@ struct state {
 	__u8 si;		/* service index after the function */
 	__u8 ttl;
 	__u16 tenant;
-	__u32 pad;
+	__u32 next_sequence;	/* TCP: behind the highest byte seen; 0: not known */
 	__u64 first_seen_ns;
 	__u64 last_seen_ns;
 	__u64 delivered;	/* packets given to the function */
@@ -226,8 +226,6 @@ struct state {
 	__u8 hop_limit_taken;	/* by the function */
 	__u8 dscp;		/* of the newest packet given */
 	__u32 length;		/* of its IP packet, or super-packet */
-	__u32 next_sequence;	/* TCP: behind the highest byte seen; 0: not known */
-	__u32 pad2;
 	struct metadata metadata;	/* of the newest packet */
 };
 

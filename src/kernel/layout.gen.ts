@@ -578,13 +578,14 @@ export const encodeMetadata = (value: Metadata): Buffer =>
 	encode(metadata, value);
 export const decodeMetadata = metadata.decode;
 
-/** struct state, 144 bytes. */
+/** struct state, 136 bytes. */
 export interface State {
 	readonly spi: number;
 	readonly born: number;
 	readonly si: number;
 	readonly ttl: number;
 	readonly tenant: number;
+	readonly nextSequence: number;
 	readonly firstSeenNs: number;
 	readonly lastSeenNs: number;
 	readonly delivered: number;
@@ -602,19 +603,18 @@ export interface State {
 	readonly hopLimitTaken: number;
 	readonly dscp: number;
 	readonly length: number;
-	readonly nextSequence: number;
 	readonly metadata: Metadata;
 }
 
 export const state: Codec<State> = {
-	size: 144,
+	size: 136,
 	write(value, buffer, offset) {
-		buffer.fill(0, offset, offset + 144);
 		buffer.writeUInt32LE(value.spi, offset);
 		buffer.writeUInt32LE(value.born, offset + 4);
 		buffer.writeUInt8(value.si, offset + 8);
 		buffer.writeUInt8(value.ttl, offset + 9);
 		buffer.writeUInt16LE(value.tenant, offset + 10);
+		buffer.writeUInt32LE(value.nextSequence, offset + 12);
 		writeU64(value.firstSeenNs, buffer, offset + 16);
 		writeU64(value.lastSeenNs, buffer, offset + 24);
 		writeU64(value.delivered, buffer, offset + 32);
@@ -632,8 +632,7 @@ export const state: Codec<State> = {
 		buffer.writeUInt8(value.hopLimitTaken, offset + 106);
 		buffer.writeUInt8(value.dscp, offset + 107);
 		buffer.writeUInt32LE(value.length, offset + 108);
-		buffer.writeUInt32LE(value.nextSequence, offset + 112);
-		metadata.write(value.metadata, buffer, offset + 120);
+		metadata.write(value.metadata, buffer, offset + 112);
 	},
 	decode(buffer, offset = 0) {
 		return {
@@ -642,6 +641,7 @@ export const state: Codec<State> = {
 			si: buffer.readUInt8(offset + 8),
 			ttl: buffer.readUInt8(offset + 9),
 			tenant: buffer.readUInt16LE(offset + 10),
+			nextSequence: buffer.readUInt32LE(offset + 12),
 			firstSeenNs: readU64(buffer, offset + 16),
 			lastSeenNs: readU64(buffer, offset + 24),
 			delivered: readU64(buffer, offset + 32),
@@ -659,8 +659,7 @@ export const state: Codec<State> = {
 			hopLimitTaken: buffer.readUInt8(offset + 106),
 			dscp: buffer.readUInt8(offset + 107),
 			length: buffer.readUInt32LE(offset + 108),
-			nextSequence: buffer.readUInt32LE(offset + 112),
-			metadata: metadata.decode(buffer, offset + 120),
+			metadata: metadata.decode(buffer, offset + 112),
 		};
 	},
 };

@@ -29,6 +29,7 @@ interface AgentOptions {
 	readonly prefix: string;
 	readonly purge?: boolean;
 	readonly replaceLayout?: boolean;
+	readonly maxFlows?: number;
 }
 
 interface Listen {
@@ -125,6 +126,11 @@ export function registerAgent(program: Command, services: Services): void {
 			"chainmail",
 		)
 		.option(
+			"--max-flows <number>",
+			"entries of the flow table and of the state list, some 0.7 KB for one of each; of new maps only (default: 262144)",
+			maxFlows,
+		)
+		.option(
 			"--replace-layout",
 			"after an upgrade that the agent refuses for its pinned maps: remove maps of another layout and fill new ones; running flows are classified anew, unchained for that moment. Maps of this version's layout are adopted all the same",
 		)
@@ -165,6 +171,7 @@ async function agent(services: Services, options: AgentOptions): Promise<void> {
 			...(state === undefined ? {} : { stateFile: state }),
 			...(joinToken === undefined ? {} : { joinToken }),
 			...(options.replaceLayout === true ? { replaceLayout: true } : {}),
+			...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
 		}),
 	);
 }
@@ -183,6 +190,18 @@ async function serve(
 	const reason = await Promise.race([service.ended, asked]);
 	await service.close();
 	if (reason !== undefined) throw new CliFailure(reason);
+}
+
+const FEWEST_FLOWS = 1024;
+const MOST_FLOWS = 16_777_216;
+
+function maxFlows(text: string): number {
+	const number = /^\d{1,8}$/.test(text) ? Number(text) : 0;
+	if (number < FEWEST_FLOWS || number > MOST_FLOWS)
+		throw new InvalidArgumentError(
+			`Expected a number from ${FEWEST_FLOWS} to ${MOST_FLOWS}.`,
+		);
+	return number;
 }
 
 /** `host:port`, `[v6]:port`. */

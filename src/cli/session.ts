@@ -56,6 +56,8 @@ export interface AgentSettings {
 	readonly prefix: string;
 	/** Removes pinned maps of another layout instead of refusing to start. */
 	readonly replaceLayout?: boolean;
+	/** Entries of the flow table and of the state list, where they are made. */
+	readonly maxFlows?: number;
 }
 
 /** Runs a command's work with a client that is closed afterwards. */

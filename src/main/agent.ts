@@ -12,6 +12,7 @@ import {
 import { Node, type NodeOptions } from "../agent/node.js";
 import { purge } from "../agent/purge.js";
 import { Session } from "../agent/session.js";
+import { MAPS } from "../kernel/bpf.js";
 import { probe } from "../kernel/probe.js";
 import type { NodeEvent } from "../plan/protocol.js";
 import type { NodeState } from "../plan/state.js";
@@ -36,6 +37,8 @@ export interface AgentOptions
 	/** A NodeState as JSON, applied at the start; without a controller. */
 	readonly stateFile?: string;
 	readonly version: string;
+	/** Entries of the flow table and of the state list, where they are made. */
+	readonly maxFlows?: number;
 	/** One line of what happens, without secrets. */
 	readonly log: (line: string) => void;
 }
@@ -65,6 +68,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 	const early: NodeEvent[] = [];
 	const node = await Node.open({
 		...options,
+		...(options.maxFlows && { mapSizes: sizesFor(options.maxFlows) }),
 		onEvent: (event: NodeEvent) => {
 			log(`${event.kind}: ${event.message}`);
 			if (session) session.tellEvent(event);
@@ -153,5 +157,17 @@ async function keepIdentity(
 			log(error instanceof Error ? error.message : String(error));
 		}
 		return current;
+	};
+}
+
+/** Maps that hold an entry for each flow, and those that few flows need. */
+function sizesFor(flows: number): Readonly<Record<string, number>> {
+	const few = Math.ceil(flows / 4);
+	return {
+		[MAPS.flows.name]: flows,
+		[MAPS.states.name]: flows,
+		[MAPS.shortcuts.name]: flows,
+		[MAPS.rewrites.name]: few,
+		[MAPS.tags.name]: few,
 	};
 }

@@ -306,6 +306,18 @@ export const commandLines: readonly WrongInput<CommandLine>[] = [
 		},
 	},
 	{
+		title: "room for no flow",
+		input: {
+			argv: ["agent", "--node", "edge1", "--max-flows", "0"],
+			status: 2,
+		},
+		expect: {
+			place: "--max-flows",
+			message: "argument '0' is invalid",
+			hint: "a number from 1024",
+		},
+	},
+	{
 		title: "a listening address without a port",
 		input: { argv: ["controller", "--listen", "0.0.0.0"], status: 2 },
 		expect: {

@@ -17,6 +17,8 @@ import type {
 	NodeCounters,
 	NodeEvent,
 	NodeStatus,
+	StateFilter,
+	StateRecord,
 } from "../plan/protocol.js";
 import type { NodeState } from "../plan/state.js";
 import { empty } from "../plan/steps.js";
@@ -28,7 +30,9 @@ import { functionsDirectory, Instances } from "./instances.js";
 import { interfaceIndexes } from "./interfaces.js";
 import { Journal } from "./journal.js";
 import { type PurgeOptions, purge } from "./purge.js";
+import { Reads } from "./reads.js";
 import { flowRecords, IdlePaths, nodeCounters } from "./report.js";
+import { stateRecords } from "./states.js";
 import { hexOf } from "./tables/encode.js";
 import { localEntries } from "./tables/network.js";
 import { sync } from "./tables/sync.js";
@@ -59,6 +63,7 @@ export class Node {
 	readonly #applier: Applier;
 	readonly #events: RingReader<Event>;
 	readonly #idle = new IdlePaths();
+	readonly #reads = new Reads();
 	#timer: NodeJS.Timeout | undefined;
 	/** What runs, also in the middle of a change that failed. */
 	#state: NodeState;
@@ -172,8 +177,18 @@ export class Node {
 		return nodeCounters(this.#plane.maps, this.#applier.paths, this.#state);
 	}
 
-	flows(filter: FlowFilter = { limit: 1000 }): FlowRecord[] {
-		return flowRecords(this.#plane.maps, this.#state, filter);
+	/** Rejects where too many such questions wait already. */
+	flows(filter: FlowFilter = { limit: 1000 }): Promise<FlowRecord[]> {
+		return this.#reads.next(() =>
+			flowRecords(this.#plane.maps, this.#state, filter),
+		);
+	}
+
+	/** What functions have said of flows; rejects as flows(). */
+	states(filter: StateFilter = { limit: 1000 }): Promise<StateRecord[]> {
+		return this.#reads.next(() =>
+			stateRecords(this.#plane.maps, this.#state, filter),
+		);
 	}
 
 	status(): NodeStatus {
@@ -188,6 +203,7 @@ export class Node {
 	async close(): Promise<void> {
 		clearInterval(this.#timer);
 		await this.#queue;
+		await this.#reads.end();
 		this.#letGo();
 		this.#plane.close();
 		this.#journal.unlock();

@@ -1,11 +1,5 @@
 /** What the agent tells of its node: counters, flows, idle paths. */
-import {
-	DROP_REASON_NAMES,
-	type Flow,
-	type FlowKey,
-	SpecialSpi,
-} from "../kernel/layout.gen.js";
-import { addressHex, contains, prefixRange } from "../plan/prefix.js";
+import { DROP_REASON_NAMES, SpecialSpi } from "../kernel/layout.gen.js";
 import type {
 	Counter,
 	FlowFilter,
@@ -14,9 +8,8 @@ import type {
 	NodeStatus,
 } from "../plan/protocol.js";
 import type { NodeState } from "../plan/state.js";
-import { addressFromHex, canonicalAddress } from "../wire/address.js";
 import type { Maps } from "./dataplane.js";
-import { hexOf } from "./tables/encode.js";
+import { endpointsOf, pick, sinceMs, tenantNames, tupleTest } from "./pick.js";
 import type { PathTables } from "./tables/paths.js";
 
 const NONE: Counter = { packets: 0, bytes: 0 };
@@ -59,77 +52,37 @@ export function nodeCounters(
 
 /** Flows that fit every given field of the filter, up to its limit. */
 export function flowRecords(
-	maps: Maps,
+	maps: Pick<Maps, "flows">,
 	state: NodeState,
 	filter: FlowFilter,
-): FlowRecord[] {
+): Promise<FlowRecord[]> {
 	const nowNs = Number(process.hrtime.bigint());
-	const tenants = new Map(
-		state.tenants.map((tenant) => [tenant.id, tenant.name]),
-	);
+	const tenants = tenantNames(state.tenants, filter.tenant);
 	const policies = new Map(
 		state.ruleSets.flatMap((set) =>
 			set.rules.map((rule): [number, string] => [rule.policyId, rule.policy]),
 		),
 	);
-	const fits = flowTest(filter);
-	const found: FlowRecord[] = [];
-	for (const [key, flow] of maps.flows.entries()) {
-		if (found.length >= filter.limit) break;
-		const record = flowRecord(key, flow, nowNs, tenants, policies);
-		if (fits(record)) found.push(record);
-	}
-	return found;
-}
-
-export function flowTest(filter: FlowFilter): (record: FlowRecord) => boolean {
-	const { limit: _, src, dst, ...plain } = filter;
-	const wanted = Object.entries(plain).filter(
-		([, value]) => value !== undefined,
+	const fits = tupleTest(filter);
+	return pick(
+		maps.flows.entries(),
+		({ t }, flow) => {
+			if (!tenants.fits(flow.tenant) || !fits(t)) return undefined;
+			return {
+				kind: flow.generation === 0 ? "learned" : "classified",
+				tenant: tenants.nameOf(flow.tenant),
+				...endpointsOf(t),
+				proto: t.proto,
+				...wayOf(flow.spi),
+				policy: policies.get(flow.policy) ?? "",
+				packets: flow.packets,
+				bytes: flow.bytes,
+				ageMs: sinceMs(nowNs, flow.firstSeenNs),
+				idleMs: sinceMs(nowNs, flow.lastSeenNs),
+			};
+		},
+		filter.limit,
 	);
-	const from = addressTest(src);
-	const to = addressTest(dst);
-	return (record) =>
-		wanted.every(
-			([name, value]) => record[name as keyof FlowRecord] === value,
-		) &&
-		from(record.src) &&
-		to(record.dst);
-}
-
-/** Whether an address is the wanted one, or in the wanted prefix. */
-function addressTest(wanted: string | undefined): (address: string) => boolean {
-	if (wanted === undefined) return () => true;
-	if (wanted.includes("/")) {
-		const range = prefixRange(wanted);
-		return (address) => contains([range], addressHex(address));
-	}
-	const canonical = canonicalAddress(wanted);
-	return (address) => address === canonical;
-}
-
-function flowRecord(
-	{ t }: FlowKey,
-	flow: Flow,
-	nowNs: number,
-	tenants: ReadonlyMap<number, string>,
-	policies: ReadonlyMap<number, string>,
-): FlowRecord {
-	return {
-		kind: flow.generation === 0 ? "learned" : "classified",
-		tenant: tenants.get(flow.tenant) ?? "",
-		src: addressFromHex(hexOf(t.src)),
-		dst: addressFromHex(hexOf(t.dst)),
-		proto: t.proto,
-		sport: t.sport,
-		dport: t.dport,
-		...wayOf(flow.spi),
-		policy: policies.get(flow.policy) ?? "",
-		packets: flow.packets,
-		bytes: flow.bytes,
-		ageMs: Math.max(0, Math.round((nowNs - flow.firstSeenNs) / 1e6)),
-		idleMs: Math.max(0, Math.round((nowNs - flow.lastSeenNs) / 1e6)),
-	};
 }
 
 function wayOf(spi: number): Pick<FlowRecord, "action" | "spi"> {

@@ -33,7 +33,14 @@ export interface SessionOptions {
 	readonly url: string;
 	readonly node: Pick<
 		Node,
-		"state" | "apply" | "check" | "invalidate" | "status" | "counters" | "flows"
+		| "state"
+		| "apply"
+		| "check"
+		| "invalidate"
+		| "status"
+		| "counters"
+		| "flows"
+		| "states"
 	>;
 	readonly version: string;
 	/** Asked at each connection: it may have been renewed meanwhile. */
@@ -226,6 +233,8 @@ export class Session {
 				return node.counters();
 			case "flows":
 				return node.flows(question.filter);
+			case "states":
+				return node.states(question.filter);
 			case "doctor":
 				return doctor();
 			case "invalidate":

@@ -2,9 +2,13 @@
 import { Fault } from "../controller/fault.js";
 import type { Fleet } from "../controller/fleet.js";
 import type { Replies } from "../controller/messages.js";
-import type { AgentRequest, FlowFilter } from "../plan/protocol.js";
+import type {
+	AgentRequest,
+	FlowFilter,
+	StateFilter,
+} from "../plan/protocol.js";
 import type { Missing } from "./schemas/parts.js";
-import type { FlowView } from "./schemas.js";
+import type { FlowView, StateView } from "./schemas.js";
 
 export interface Asked<T> {
 	/** By node. */
@@ -62,6 +66,26 @@ export async function askFlows(
 			const isOld = flow.spi !== undefined && !live.has(flow.spi);
 			return { ...flow, ...(isOld && { old: true }) };
 		}),
+		failures,
+	};
+}
+
+export interface AskedStates {
+	/** The most skipped first. */
+	readonly states: readonly StateView[];
+	readonly failures: ReadonlyMap<string, string>;
+}
+
+/** What functions have said of flows, on these nodes. */
+export async function askStates(
+	fleet: Fleet,
+	nodes: Iterable<string>,
+	filter: StateFilter,
+): Promise<AskedStates> {
+	const question = { what: "states" as const, filter };
+	const { answers, failures } = await ask(fleet, nodes, question);
+	return {
+		states: rows(answers, filter.limit, ({ skipped }) => skipped),
 		failures,
 	};
 }

@@ -12,6 +12,7 @@ export * from "./schemas/invalidate.js";
 export * from "./schemas/join.js";
 export * from "./schemas/nodes.js";
 export * from "./schemas/paths.js";
+export * from "./schemas/states.js";
 export * from "./schemas/status.js";
 export * from "./schemas/tokens.js";
 export * from "./schemas/trace.js";

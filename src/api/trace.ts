@@ -55,17 +55,20 @@ export function flowFiltersOf(
 	];
 }
 
+/** Of a query: addresses or prefixes. */
+export interface Addresses {
+	readonly src?: string | undefined;
+	readonly dst?: string | undefined;
+}
+
 /** Nodes would find nothing for what is no address: throws Fault invalid_request. */
-export function checkFlowFilter({
-	src,
-	dst,
-}: Pick<FlowFilter, "src" | "dst">): void {
+export function checkFlowFilter(noun: string, { src, dst }: Addresses): void {
 	for (const [field, text] of Object.entries({ src, dst })) {
 		if (text === undefined) continue;
 		const known = text.includes("/") ? parsePrefix(text) : parseAddress(text);
 		if (!known) {
 			const cause = `\`${text}\` is no address or prefix`;
-			throw new Fault("invalid_request", `flows: ${field} ${cause}`, [
+			throw new Fault("invalid_request", `${noun}: ${field} ${cause}`, [
 				{ message: cause, pointer: `/${field}` },
 			]);
 		}

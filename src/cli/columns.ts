@@ -9,6 +9,7 @@ import type {
 	NodeView,
 	PathView,
 	PolicyView,
+	StateView,
 	TenantView,
 } from "../api/schemas.js";
 import { bytes, type Column, duration, protocol } from "./table.js";
@@ -195,6 +196,39 @@ export const flows: readonly Column<FlowView>[] = [
 	{ title: "BYTES", value: (row) => bytes(row.bytes), align: "right" },
 	{ title: "IDLE", value: (row) => duration(row.idleMs), align: "right" },
 ];
+
+export const states: readonly Column<StateView>[] = [
+	{ title: "NODE", value: (row) => row.node },
+	{ title: "FUNCTION", value: (row) => `${row.function}/${row.instance}` },
+	{ title: "TENANT", value: (row) => row.tenant },
+	{ title: "PROTO", value: (row) => protocol(row.proto) },
+	{ title: "FROM", value: (row) => endpoint(row.src, row.sport) },
+	{ title: "TO", value: (row) => endpoint(row.dst, row.dport) },
+	{
+		title: "VERDICT",
+		value: (row) => row.verdict,
+		colour: (row) => VERDICT_COLOURS[row.verdict],
+	},
+	{ title: "BECOMES", value: ({ rewritten }) => rewritten && ends(rewritten) },
+	{ title: "GIVEN", value: (row) => row.delivered, align: "right" },
+	{ title: "SKIPPED", value: (row) => row.skipped, align: "right" },
+	{ title: "BYTES", value: (row) => bytes(row.skippedBytes), align: "right" },
+	{
+		title: "VOUCHED",
+		value: ({ vouchedMs }) =>
+			vouchedMs === undefined ? undefined : `${duration(vouchedMs)} ago`,
+		align: "right",
+	},
+	{ title: "IDLE", value: (row) => duration(row.idleMs), align: "right" },
+];
+
+const VERDICT_COLOURS: Readonly<Partial<Record<StateView["verdict"], Colour>>> =
+	{ allow: "green", rewrite: "green", deny: "red", closing: "dim" };
+
+/** `10.0.0.1:5 > 10.0.0.2:80`. */
+function ends(row: Pick<StateView, "src" | "dst" | "sport" | "dport">): string {
+	return `${endpoint(row.src, row.sport)} > ${endpoint(row.dst, row.dport)}`;
+}
 
 export function endpoint(address: string, port: number): string {
 	if (port === 0) return address;

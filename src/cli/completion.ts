@@ -1,6 +1,13 @@
 /** chainmail completion: scripts for bash, zsh and fish, made from the commands. */
 import type { Command, Option } from "commander";
-import { declared, listable, type Noun, named, singular } from "./kinds.js";
+import {
+	declared,
+	listable,
+	type Noun,
+	named,
+	nameless,
+	singular,
+} from "./kinds.js";
 import type { Services } from "./session.js";
 
 const shells = ["bash", "zsh", "fish"] as const;
@@ -26,6 +33,7 @@ interface Flag {
 const NAMED: Readonly<Record<string, Noun>> = {
 	"--tenant": "tenants",
 	"--node": "nodes",
+	"--function": "functions",
 	"token join": "nodes",
 	"node revoke": "nodes",
 	"function invalidate": "functions",
@@ -141,7 +149,7 @@ function shellFunction(entries: readonly Entry[], last: string): string {
 		return `\t\t"${["chainmail", ...path].join(" ")}"*) words="${all.join(" ")}" ;;`;
 	});
 	const ofKind = listable
-		.filter((noun) => noun !== "flows" && noun !== "events")
+		.filter((noun) => !nameless.includes(noun))
 		.map((noun) => {
 			const said = [
 				`get ${noun}`,

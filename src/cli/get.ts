@@ -8,11 +8,13 @@ import type {
 	FunctionView,
 	NodeView,
 	PolicyView,
+	StateList,
 	TenantView,
 } from "../api/schemas.js";
+import { STATE_VERDICTS } from "../plan/verdicts.js";
 import type { Client, Query } from "./client.js";
 import { CliFailure, ExitCode } from "./failure.js";
-import { absent, listable, type Noun, nounOf } from "./kinds.js";
+import { absent, listable, type Noun, nameless, nounOf } from "./kinds.js";
 import { integer, milliseconds, port, protocolNumber } from "./numbers.js";
 import { show } from "./output.js";
 import { formatOf, look, type Services, withClient } from "./session.js";
@@ -22,6 +24,10 @@ interface Options {
 	readonly watch?: boolean;
 	readonly interval: number;
 	readonly tenant?: string;
+	readonly function?: string;
+	readonly instance?: string;
+	readonly node?: string;
+	readonly verdict?: string;
 	readonly src?: string;
 	readonly dst?: string;
 	readonly proto?: number;
@@ -45,23 +51,35 @@ export function registerGet(program: Command, services: Services): void {
 		.addOption(
 			new Option(
 				"--interval <time>",
-				"with --watch: how often to ask for paths, flows, counters; the rest comes by itself",
+				"with --watch: how often to ask for paths, flows, states, counters; the rest comes by itself",
 			)
 				.argParser(milliseconds)
 				.default(1000, "1s"),
 		)
-		.option("--tenant <name>", "flows, policies, paths of this tenant")
-		.option("--src <address>", "flows from this address, or prefix")
-		.option("--dst <address>", "flows to this address, or prefix")
+		.option("--tenant <name>", "flows, states, policies, paths of this tenant")
+		.option("--src <address>", "flows, states from this address, or prefix")
+		.option("--dst <address>", "flows, states to this address, or prefix")
 		.addOption(
 			new Option(
 				"--proto <protocol>",
-				"flows of tcp, udp, icmp, icmpv6, sctp or a number",
+				"flows, states of tcp, udp, icmp, icmpv6, sctp or a number",
 			).argParser(protocolNumber),
 		)
-		.option("--sport <port>", "flows from this port", port)
-		.option("--dport <port>", "flows to this port", port)
-		.option("--limit <count>", "flows, events: at most", integer(1, 10_000))
+		.option("--sport <port>", "flows, states from this port", port)
+		.option("--dport <port>", "flows, states to this port", port)
+		.option("--function <name>", "states of this function")
+		.option("--instance <name>", "states of instances of this name")
+		.option("--node <name>", "states on this node")
+		.addOption(
+			new Option("--verdict <verdict>", "states with this verdict").choices(
+				STATE_VERDICTS,
+			),
+		)
+		.option(
+			"--limit <count>",
+			"flows, states, events: at most",
+			integer(1, 10_000),
+		)
 		.option(
 			"--after <id>",
 			"events newer than this one",
@@ -74,6 +92,8 @@ export function registerGet(program: Command, services: Services): void {
 Examples:
   chainmail get nodes
   chainmail get flows --tenant acme --proto tcp --dport 443
+  chainmail get states --function firewall --verdict deny
+  chainmail get states --tenant acme --limit 10000 --output csv > states.csv
   chainmail get paths --output yaml
   chainmail get events --watch`,
 		)
@@ -97,13 +117,17 @@ Examples:
 
 /** Which options pick from which lists; others would be silently without effect. */
 const FILTERS: Readonly<Record<string, readonly Noun[]>> = {
-	tenant: ["policies", "paths", "flows"],
-	src: ["flows"],
-	dst: ["flows"],
-	proto: ["flows"],
-	sport: ["flows"],
-	dport: ["flows"],
-	limit: ["flows", "events"],
+	tenant: ["policies", "paths", "flows", "states"],
+	src: ["flows", "states"],
+	dst: ["flows", "states"],
+	proto: ["flows", "states"],
+	sport: ["flows", "states"],
+	dport: ["flows", "states"],
+	function: ["states"],
+	instance: ["states"],
+	node: ["states"],
+	verdict: ["states"],
+	limit: ["flows", "states", "events"],
 	after: ["events"],
 	all: ["counters"],
 };
@@ -120,15 +144,24 @@ function checkFilters(
 	for (const [option, nouns] of Object.entries(FILTERS))
 		if (option in options && !nouns.includes(noun))
 			refuse(`--${option} does not apply (it goes with ${nouns.join(", ")})`);
-	if (name !== undefined && (noun === "flows" || noun === "events"))
+	if (name !== undefined && nameless.includes(noun))
 		refuse(
-			`they have no names, so \`${name.slice(0, 60)}\` picks none (${noun === "flows" ? "use --tenant, --src, --dst, --proto, --sport, --dport" : "use --after, --limit"})`,
+			`they have no names, so \`${name.slice(0, 60)}\` picks none (use ${filtersOf(noun)})`,
 		);
+	if (options.watch === true && formatOf(command) === "csv")
+		refuse("--output csv shows a list once (leave out --watch, or use json)");
 	if (
 		options.watch !== true &&
 		command.getOptionValueSource("interval") !== "default"
 	)
 		refuse("--interval goes with --watch only");
+}
+
+function filtersOf(noun: Noun): string {
+	return Object.entries(FILTERS)
+		.filter(([, nouns]) => nouns.includes(noun))
+		.map(([option]) => `--${option}`)
+		.join(", ");
 }
 
 /** An unknown tenant has nothing of anything: more likely a slip of the pen. */
@@ -147,14 +180,14 @@ async function once(
 	name: string | undefined,
 	options: Options,
 ): Promise<void> {
-	const { value, text, warnings } = await list(
+	const { value, text, records, warnings } = await list(
 		services,
 		client,
 		noun,
 		name,
 		options,
 	);
-	await show(services.terminal, formatOf(command), value, () => text);
+	await show(services.terminal, formatOf(command), value, () => text, records);
 	for (const warning of warnings) services.terminal.err(warning);
 }
 
@@ -227,6 +260,8 @@ type Lists = Pick<Client, "get">;
 interface Listed {
 	readonly value: unknown;
 	readonly text: string;
+	/** Its lines as CSV. */
+	readonly records: readonly object[];
 	/** What the list lacks. */
 	readonly warnings: readonly string[];
 }
@@ -241,12 +276,14 @@ async function list(
 	const columns = await import("./columns.js");
 	const items = async <T>(query: Query = {}) =>
 		(await client.get<{ items: T[] }>(`/v1/${noun}`, query)).items;
-	const listed = <T, Row>(
+	const listed = <T extends object, Row>(
 		value: readonly T[],
 		of: readonly Column<Row>[],
 		rows: readonly Row[],
 		missing: readonly Missing[] = [],
+		records: readonly object[] = value,
 	): Listed => ({
+		records,
 		value: name === undefined ? value : (value[0] ?? null),
 		text:
 			rows.length === 0
@@ -290,10 +327,19 @@ async function list(
 			return listed(found, columns.paths, found);
 		}
 		case "flows": {
-			const { tenant, src, dst, proto, sport, dport, limit } = options;
-			const query = { tenant, src, dst, proto, sport, dport, limit };
-			const list = await client.get<FlowList>("/v1/flows", query);
+			const list = await client.get<FlowList>("/v1/flows", flowQuery(options));
 			return listed(list.items, columns.flows, list.items, list.missing);
+		}
+		case "states": {
+			const { function: of, instance, node, verdict } = options;
+			const list = await client.get<StateList>("/v1/states", {
+				...flowQuery(options),
+				function: of,
+				instance,
+				node,
+				verdict,
+			});
+			return listed(list.items, columns.states, list.items, list.missing);
 		}
 		case "counters": {
 			const list = await client.get<CountersList>("/v1/counters");
@@ -307,7 +353,7 @@ async function list(
 			const rows = columns
 				.counterRows(found)
 				.filter(({ packets }) => options.all === true || packets > 0);
-			return listed(found, columns.counters, rows, missing);
+			return listed(found, columns.counters, rows, missing, rows);
 		}
 		case "events": {
 			const { after, limit } = options;
@@ -315,6 +361,11 @@ async function list(
 			return listed(found, columns.events, found);
 		}
 	}
+}
+
+function flowQuery(options: Options): Query {
+	const { tenant, src, dst, proto, sport, dport, limit } = options;
+	return { tenant, src, dst, proto, sport, dport, limit };
 }
 
 function only<T>(

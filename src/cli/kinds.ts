@@ -8,6 +8,7 @@ export const listable = [
 	"policies",
 	"paths",
 	"flows",
+	"states",
 	"counters",
 	"events",
 ] as const;
@@ -21,6 +22,8 @@ export const named = [
 	"policies",
 	"paths",
 ] as const;
+/** Nouns whose single items cannot be picked by a name. */
+export const nameless: readonly Noun[] = ["flows", "states", "events"];
 /** Nouns that are declared, so can be deleted. */
 export const declared = ["tenants", "nodes", "functions", "policies"] as const;
 

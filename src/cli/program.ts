@@ -12,7 +12,7 @@ import { registerGet } from "./get.js";
 import { registerNode } from "./node.js";
 import { formats } from "./output.js";
 import { registerAgent, registerController } from "./serve.js";
-import type { Services } from "./session.js";
+import { formatOf, type Services } from "./session.js";
 import { registerToken } from "./token.js";
 import { registerTrace } from "./trace.js";
 import { registerVersion } from "./version.js";
@@ -51,8 +51,21 @@ export function createProgram(services: Services): Command {
 		.showSuggestionAfterError(true)
 		.addHelpText("after", `\n${exitCodeHelp}`);
 	for (const register of verbs) register(program, services);
+	program.hook("preAction", (_, command) => checkOutput(command));
 	prepare(program, services);
 	return program;
+}
+
+/** Commands whose result is a list of records. */
+const LISTS: readonly string[] = ["get", "list"];
+
+/** Refused before anything is done: the result could not be shown afterwards. */
+function checkOutput(command: Command): void {
+	if (formatOf(command) !== "csv" || LISTS.includes(command.name())) return;
+	throw new CliFailure(
+		`${command.name()}: --output csv is for lists alone (use json or yaml)`,
+		ExitCode.usage,
+	);
 }
 
 /** Settings that commander does not hand down to commands already made. */

@@ -80,8 +80,8 @@ export function formatOf(command: Command): Format {
 	return command.optsWithGlobals<GlobalOptions>().output;
 }
 
-/** Shows rows as a table, or `value` (default: the rows) as JSON or YAML. */
-export function showRows<Row>(
+/** Shows rows as a table or CSV, or `value` (default: the rows) as JSON or YAML. */
+export function showRows<Row extends object>(
 	services: Services,
 	command: Command,
 	columns: readonly Column<Row>[],
@@ -89,8 +89,13 @@ export function showRows<Row>(
 	value: unknown = rows,
 ): Promise<void> {
 	const { terminal } = services;
-	return show(terminal, formatOf(command), value, () =>
-		rows.length === 0 ? "nothing yet" : table(columns, rows, look(terminal)),
+	return show(
+		terminal,
+		formatOf(command),
+		value,
+		() =>
+			rows.length === 0 ? "nothing yet" : table(columns, rows, look(terminal)),
+		rows,
 	);
 }
 

@@ -7,7 +7,9 @@ import type {
 	DoctorCheck,
 	FlowRecord,
 	NodeCounters,
+	StateRecord,
 } from "../plan/protocol.js";
+import { PORT_SIDES, STATE_VERDICTS } from "../plan/verdicts.js";
 
 /**
  * Largest revision, number or time: 2^48, so that whatever is added to it in
@@ -121,10 +123,42 @@ const Flows = Type.Array(
 	}),
 );
 
+const endpoints = { src: text, dst: text, sport: count, dport: count };
+
+const States = Type.Array(
+	Type.Object({
+		function: text,
+		instance: text,
+		port: count,
+		side: Type.Enum([...PORT_SIDES]),
+		tenant: text,
+		policy: text,
+		spi: count,
+		...endpoints,
+		proto: count,
+		verdict: Type.Enum([...STATE_VERDICTS]),
+		rewritten: Type.Optional(
+			Type.Object({
+				...endpoints,
+				dscp: Type.Optional(count),
+				hopLimit: Type.Optional(count),
+			}),
+		),
+		ageMs: age,
+		idleMs: age,
+		vouchedMs: Type.Optional(age),
+		delivered: total,
+		returned: total,
+		skipped: total,
+		skippedBytes: total,
+	}),
+);
+
 /** What each question is answered with. */
 export interface Replies {
 	counters: NodeCounters;
 	flows: FlowRecord[];
+	states: StateRecord[];
 	doctor: DoctorCheck[];
 	check: string[];
 	invalidate: string[];
@@ -134,6 +168,7 @@ const message = Compile(Message);
 const replies = {
 	counters: Compile(Counters),
 	flows: Compile(Flows),
+	states: Compile(States),
 	doctor: Compile(DoctorChecks),
 	check: Compile(Texts),
 	invalidate: Compile(Texts),

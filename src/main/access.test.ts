@@ -17,8 +17,35 @@ before(async () => {
 	const { admin } = controller;
 	await admin.apply(documents);
 	const agent = await controller.agent("edge1");
-	agent.answer = ({ what }) =>
-		what === "counters"
+	const flow = {
+		src: "10.0.1.5",
+		dst: "198.51.100.1",
+		proto: 6,
+		sport: 1000,
+		dport: 80,
+		spi: 1,
+		policy: "web",
+		ageMs: 5,
+		idleMs: 1,
+	};
+	const tenants = ["acme", "blue"];
+	agent.answer = ({ what }) => {
+		if (what === "invalidate") return ["fw1"];
+		if (what === "states")
+			return tenants.map((tenant) => ({
+				...flow,
+				tenant,
+				function: "firewall",
+				instance: "fw1",
+				port: 1,
+				side: "outside",
+				verdict: "allow",
+				delivered: 2,
+				returned: 2,
+				skipped: 3,
+				skippedBytes: 180,
+			}));
+		return what === "counters"
 			? {
 					hops: (agent.running?.paths ?? []).map(({ spi }) => ({
 						spi,
@@ -29,22 +56,15 @@ before(async () => {
 					ports: [],
 					drops: [{ reason: "policy", packets: 1, bytes: 60 }],
 				}
-			: ["acme", "blue"].map((tenant) => ({
+			: tenants.map((tenant) => ({
+					...flow,
 					kind: "classified",
 					action: "chain",
 					tenant,
-					src: "10.0.1.5",
-					dst: "198.51.100.1",
-					proto: 6,
-					sport: 1000,
-					dport: 80,
-					spi: 1,
-					policy: "web",
 					packets: 3,
 					bytes: 180,
-					ageMs: 5,
-					idleMs: 1,
 				}));
+	};
 	const operator = await admin.newToken({ name: "ops", role: "operator" });
 	const tenant = await admin.newToken({
 		name: "acme-admin",
@@ -93,6 +113,8 @@ const table: [string, string, unknown, number, number, number, number][] = [
 	["GET", "/v1/paths", null, 200, 200, 200, 401],
 	["GET", "/v1/paths/16777215", null, 404, 404, 404, 401],
 	["GET", "/v1/flows", null, 200, 200, 200, 401],
+	["GET", "/v1/states", null, 200, 200, 200, 401],
+	["GET", "/v1/states?node=none", null, 404, 404, 200, 401],
 	["GET", "/v1/counters", null, 200, 200, 200, 401],
 	["GET", "/v1/events", null, 200, 200, 200, 401],
 	["POST", "/v1/trace", packet, 200, 200, 200, 401],
@@ -149,6 +171,13 @@ test("access: a tenant sees of everything only its own", async () => {
 	const flows = await list("/v1/flows?tenant=blue");
 	for (const flow of flows) assert.equal(flow.tenant, "acme");
 	assert.equal((await list("/v1/flows")).length, 1);
+	for (const query of ["", "?tenant=blue", "?node=edge1"]) {
+		const states = await list(`/v1/states${query}`);
+		assert.deepEqual(
+			states.map((state: { tenant: string }) => state.tenant),
+			["acme"],
+		);
+	}
 	const [counters] = await list("/v1/counters");
 	assert.ok(counters.hops.length > 0);
 	for (const hop of counters.hops) assert.equal(hop.tenant, "acme");
@@ -157,6 +186,31 @@ test("access: a tenant sees of everything only its own", async () => {
 		assert.equal(event.tenant, "acme");
 	}
 	assert.deepEqual((await tenant.get("/v1/status")).body.nodes, []);
+});
+
+test("access: a tenant may make its own function forget, and no shared one", async () => {
+	const { admin, tenant } = clients;
+	const firewall = documents.find(({ name }) => name === "firewall");
+	const of = (tenants: string[]) => ({
+		...firewall,
+		spec: { ...firewall?.spec, tenants },
+	});
+	const asked = () =>
+		tenant.call("POST", "/v1/functions/firewall/invalidate", {
+			instance: "fw1",
+		});
+	await admin.apply([of(["acme", "blue"])]);
+	assert.equal((await asked()).status, 404);
+	await admin.apply([
+		of(["acme"]),
+		policy("blue-all", "blue", "match(proto=udp) >> ids"),
+	]);
+	const { status, body } = await asked();
+	assert.equal(status, 200, JSON.stringify(body));
+	assert.deepEqual(body.items, [
+		{ node: "edge1", function: "firewall", instance: "fw1" },
+	]);
+	await admin.apply(documents);
 });
 
 const foreign: [string, unknown][] = [

@@ -3,6 +3,7 @@
  * under mutual TLS. The client certificate's common name is the node's name.
  */
 import type { InstanceState, NodeState, RuleAction } from "./state.js";
+import type { PortSide, StateVerdict } from "./verdicts.js";
 
 export const PROTOCOL_VERSION = 1;
 
@@ -40,6 +41,8 @@ export type AgentRequest =
 	| { readonly what: "counters" }
 	/** → FlowRecord[] */
 	| { readonly what: "flows"; readonly filter: FlowFilter }
+	/** → StateRecord[] */
+	| { readonly what: "states"; readonly filter: StateFilter }
 	/** → DoctorCheck[] */
 	| { readonly what: "doctor" }
 	/** → string[]: instances of which nothing learned before holds. */
@@ -130,6 +133,51 @@ export interface FlowRecord extends Counter {
 	readonly policy: string;
 	readonly ageMs: number;
 	readonly idleMs: number;
+}
+
+export interface StateFilter extends FlowFilter {
+	readonly function?: string;
+	readonly instance?: string;
+	readonly verdict?: StateVerdict;
+}
+
+/** What a function has said of a flow. */
+export interface StateRecord {
+	readonly function: string;
+	readonly instance: string;
+	readonly port: number;
+	/** Where the flow's packets come out of the function. */
+	readonly side: PortSide;
+	readonly tenant: string;
+	readonly policy: string;
+	readonly spi: number;
+	/** As the function is given it. */
+	readonly src: string;
+	readonly dst: string;
+	readonly proto: number;
+	readonly sport: number;
+	readonly dport: number;
+	/** What holds for the flow's next packet; one of former rules is `pending`. */
+	readonly verdict: StateVerdict;
+	/** The header the function gives it, with `rewrite` alone; absent: as it was. */
+	readonly rewritten?: {
+		readonly src: string;
+		readonly dst: string;
+		readonly sport: number;
+		readonly dport: number;
+		readonly dscp?: number;
+		readonly hopLimit?: number;
+	};
+	readonly ageMs: number;
+	readonly idleMs: number;
+	/** Since the function last let a packet of it pass; absent: never yet. */
+	readonly vouchedMs?: number;
+	/** Packets given to the function, and given back, since it was last forgotten. */
+	readonly delivered: number;
+	readonly returned: number;
+	/** Packets and bytes handled without the function. */
+	readonly skipped: number;
+	readonly skippedBytes: number;
 }
 
 export interface DoctorCheck {

@@ -1,7 +1,8 @@
-/** What runs: status, flows, counters, and the way a packet would go. */
+/** What runs: status, flows, states, counters, and the way a packet would go. */
+import type { FastifyRequest } from "fastify";
 import { Fault } from "../../controller/fault.js";
 import type { App } from "../app.js";
-import { askCounters, askFlows, missingNodes } from "../ask.js";
+import { askCounters, askFlows, askStates, missingNodes } from "../ask.js";
 import { callerOf, confinedTo, EVERYONE } from "../auth.js";
 import type { Context } from "../context.js";
 import {
@@ -10,15 +11,22 @@ import {
 	ErrorBody,
 	FlowList,
 	FlowQuery,
+	StateList,
+	StateQuery,
 	StatusQuery,
 	StatusResponse,
 	TraceRequest,
 	TraceResponse,
 } from "../schemas.js";
-import { checkFlowFilter, flowFiltersOf, tracePacket } from "../trace.js";
+import {
+	type Addresses,
+	checkFlowFilter,
+	flowFiltersOf,
+	tracePacket,
+} from "../trace.js";
 import { countersView, nodeLive, pathViews } from "../views.js";
 
-const FLOWS_LIMIT = 1000;
+const ROWS_LIMIT = 1000;
 const WAIT_MS = 30_000;
 
 export async function liveRoutes(app: App, context: Context): Promise<void> {
@@ -34,6 +42,20 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 				paths.map(({ spi }) => spi),
 			),
 		);
+	/** What nodes are asked for; a tenant gets its own alone, whatever it asks. */
+	const filterOf = <Q extends Addresses & { tenant?: string }>(
+		request: FastifyRequest,
+		noun: string,
+		{ limit = ROWS_LIMIT, ...query }: Q & { limit?: number },
+	) => {
+		checkFlowFilter(noun, query);
+		const confined = confinedTo(request);
+		const tenant = confined ?? query.tenant;
+		// What tenants there are is not for one of them to find out.
+		if (tenant && !confined && !reconciler.intent.tenants.has(tenant))
+			throw absent(noun, "tenant", tenant);
+		return { ...query, limit, ...(tenant && { tenant }) };
+	};
 	const missing = (failures: ReadonlyMap<string, string>) =>
 		missingNodes(reconciler.intent.nodes.keys(), fleet, failures);
 
@@ -82,23 +104,40 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 			},
 		},
 		async (request) => {
-			const { limit = FLOWS_LIMIT, ...filter } = request.query;
-			checkFlowFilter(filter);
-			const confined = confinedTo(request);
-			const tenant = confined ?? filter.tenant;
-			// What tenants there are is not for one of them to find out.
-			if (tenant && !confined && !reconciler.intent.tenants.has(tenant)) {
-				throw new Fault(
-					"not_found",
-					`get flows: there is no tenant ${tenant} (list them with \`chainmail get tenants\`)`,
-				);
-			}
-			const wanted = { ...filter, limit, ...(tenant && { tenant }) };
+			const wanted = filterOf(request, "flows", request.query);
 			const { flows, failures } = await askFlows(fleet, wanted, livePaths());
 			return {
-				// Nodes filter; what must not be seen is not left to them alone.
-				items: flows.filter((flow) => (tenant ?? flow.tenant) === flow.tenant),
-				missing: confined === undefined ? missing(failures) : [],
+				items: flows.filter(isOf(wanted.tenant)),
+				missing: confinedTo(request) === undefined ? missing(failures) : [],
+			};
+		},
+	);
+
+	app.get(
+		"/v1/states",
+		{
+			...everyone,
+			schema: {
+				description:
+					"Which function vouched for which flow, and what has passed since without it.",
+				querystring: StateQuery,
+				response: { 200: StateList, default: ErrorBody },
+			},
+		},
+		async (request) => {
+			const { node, ...query } = request.query;
+			const wanted = filterOf(request, "states", query);
+			const isConfined = confinedTo(request) !== undefined;
+			if (node && !isConfined && !reconciler.intent.nodes.has(node))
+				throw absent("states", "node", node);
+			const isWanted = (name: string) => (node ?? name) === name;
+			const nodes = fleet.connected().filter(isWanted);
+			const { states, failures } = await askStates(fleet, nodes, wanted);
+			return {
+				items: states.filter(isOf(wanted.tenant)),
+				missing: isConfined
+					? []
+					: missing(failures).filter((one) => isWanted(one.node)),
 			};
 		},
 	);
@@ -139,7 +178,7 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 			const { body } = request;
 			const traced = tracePacket(delivery.desired, body, confinedTo(request));
 			if (!body.live) return traced;
-			const filters = flowFiltersOf(body, FLOWS_LIMIT);
+			const filters = flowFiltersOf(body, ROWS_LIMIT);
 			const asked = await Promise.all(
 				filters.map((filter) => askFlows(fleet, filter, livePaths())),
 			);
@@ -149,6 +188,20 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 				flows: flows.filter((flow) => flow.tenant === body.tenant),
 			};
 		},
+	);
+}
+
+/** Nodes filter by tenant; what must not be seen is not left to them alone. */
+function isOf(
+	tenant: string | undefined,
+): (row: { tenant: string }) => boolean {
+	return (row) => (tenant ?? row.tenant) === row.tenant;
+}
+
+function absent(noun: string, kind: string, name: string): Fault {
+	return new Fault(
+		"not_found",
+		`get ${noun}: there is no ${kind} ${name} (list them with \`chainmail get ${kind}s\`)`,
 	);
 }
 

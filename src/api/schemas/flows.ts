@@ -44,15 +44,15 @@ const place = Type.String({
 	description: "an address, or a prefix such as 10.0.1.0/24",
 });
 
-export const FlowQuery = Type.Object(
-	{
-		tenant: Type.Optional(Name),
-		src: Type.Optional(place),
-		dst: Type.Optional(place),
-		proto: Type.Optional(Type.Integer({ minimum: 0, maximum: 255 })),
-		sport: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
-		dport: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
-		limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-	},
-	closed,
-);
+/** Whose flows, and how many of them at most. */
+export const flowFields = {
+	tenant: Type.Optional(Name),
+	src: Type.Optional(place),
+	dst: Type.Optional(place),
+	proto: Type.Optional(Type.Integer({ minimum: 0, maximum: 255 })),
+	sport: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
+	dport: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
+	limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+};
+
+export const FlowQuery = Type.Object(flowFields, closed);

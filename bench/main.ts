@@ -15,6 +15,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
 	chain: async () => (await import("./chain.js")).chain,
 	"two-nodes": async () => (await import("./two-nodes.js")).twoNodes,
 	rules: async () => (await import("./rules.js")).rules,
+	stateful: async () => (await import("./stateful.js")).stateful,
 };
 
 const names = Object.keys(benchmarks);

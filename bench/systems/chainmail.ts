@@ -15,7 +15,7 @@ export class Chainmail extends System {
 		this.#fleet = fleet;
 	}
 
-	/** `at`: the node of each function of the chain, in order. */
+	/** `at`: the node of each function of the chain, in order; none: no chain. */
 	static async open(
 		nodes: readonly string[],
 		at: readonly string[],
@@ -38,7 +38,7 @@ function intent(
 	offload: "none" | "verdict",
 ): Intent {
 	const functions = firewalls(at, offload);
-	const chain = functions.map(({ name }) => name).join(" -> ");
+	const chain = functions.map(({ name }) => name).join(" -> ") || "pass";
 	return intentOf(
 		{
 			kind: "Tenant",

@@ -7,6 +7,15 @@ import { lineAddresses } from "../../lab/topologies/line.js";
 import { iperf, startIperfServer } from "../../lab/traffic/iperf.js";
 import { latency, startLatencyServer } from "../../lab/traffic/latency.js";
 import { packetRate } from "../../lab/traffic/packet-rate.js";
+import { stamped } from "../lib/stamps.js";
+
+/** Of one UDP flow, µs. */
+export interface Transmission {
+	/** From interface to interface, one way, by packet: the first 65,536. */
+	readonly oneWayUs: readonly number[];
+	/** Half the median round trip from program to program. */
+	readonly halfUs: number;
+}
 
 export abstract class System {
 	readonly lab: Lab;
@@ -61,6 +70,14 @@ export abstract class System {
 			seconds,
 		});
 		return receivedPerSecond / 1000;
+	}
+
+	/** A new flow, whose messages wait for the answer to the one before. */
+	async transmission(seconds = 1): Promise<Transmission> {
+		const { result, timesUs } = await stamped(this.user, this.server, () =>
+			latency(this.user, lineAddresses.server, { seconds, warmUp: false }),
+		);
+		return { oneWayUs: timesUs, halfUs: result.p50Us / 2 };
 	}
 
 	/** Median round-trip time of a UDP ping-pong, µs. */

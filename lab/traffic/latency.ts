@@ -27,13 +27,17 @@ export async function startLatencyServer(
 	return server;
 }
 
-/** Measures for `seconds` (0.4 s of warm-up are added by sockperf). */
+/**
+ * Measures for `seconds` (0.4 s of warm-up are added by sockperf). Without
+ * `warmUp` the first message of all is the flow's own first one.
+ */
 export async function latency(
 	from: Host,
 	address: string,
-	{ seconds = 1, port = 11_111, size = 64 } = {},
+	{ seconds = 1, port = 11_111, size = 64, warmUp = true } = {},
 ): Promise<LatencyResult> {
 	const argv = ["sockperf", "ping-pong", "-i", address, "-p", String(port)];
+	if (!warmUp) argv.push("--dontwarmup");
 	const output = await from.must(
 		[...argv, "-t", String(seconds), "-m", String(size)],
 		{ timeoutMs: (seconds + 20) * 1000 },

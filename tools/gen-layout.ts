@@ -127,6 +127,9 @@ function prefixOf(names: readonly string[]): string {
 	return first.slice(0, end);
 }
 
+/** Enums whose values the documentation explains. */
+const DOCUMENTED = ["drop_reason", "verdict_counter"];
+
 function enumText(one: Enum, header: string): string {
 	const prefix = prefixOf(one.values.map((value) => value.name));
 	const short = (name: string) => name.slice(prefix.length);
@@ -138,7 +141,7 @@ function enumText(one: Enum, header: string): string {
 		)
 		.join("\n");
 	const constant = pascal(one.name);
-	const listed = one.values.filter((value) => !value.name.endsWith("_COUNT"));
+	const listed = one.values.filter(({ name }) => !/_(COUNT|KINDS)$/.test(name));
 	const contiguous = listed.every(
 		(value, i) => value.val === i + (listed[0]?.val ?? 0),
 	);
@@ -151,8 +154,8 @@ function enumText(one: Enum, header: string): string {
 		...listed.map((v) => short(v.name).toLowerCase()),
 	];
 	text += `\n/** Names of enum ${one.name} by value. */\nexport const ${upper}_NAMES: readonly string[] = ${JSON.stringify(names)};\n`;
-	if (one.name === "drop_reason")
-		text += `\n/** What each drop reason means, by value. */\nexport const ${upper}_DOCS: readonly string[] = ${JSON.stringify(listed.map((v) => doc(v.name) ?? ""))};\n`;
+	if (DOCUMENTED.includes(one.name))
+		text += `\n/** What each means, by value. */\nexport const ${upper}_DOCS: readonly string[] = ${JSON.stringify(listed.map((v) => doc(v.name) ?? ""))};\n`;
 	return text;
 }
 

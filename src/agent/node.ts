@@ -2,14 +2,7 @@
  * One node: opens or adopts its data plane, applies states, answers questions.
  * Needs no controller. Everything it made goes on when it is closed or killed.
  */
-import {
-	DROP_REASON_NAMES,
-	DropReason,
-	EVENT_KIND_NAMES,
-	type Event,
-	event as eventCodec,
-	RingReader,
-} from "../kernel/bpf.js";
+import { type Event, event as eventCodec, RingReader } from "../kernel/bpf.js";
 import { diff } from "../plan/diff.js";
 import type {
 	FlowFilter,
@@ -22,9 +15,10 @@ import type {
 } from "../plan/protocol.js";
 import type { NodeState } from "../plan/state.js";
 import { empty } from "../plan/steps.js";
-import { addressFromHex } from "../wire/address.js";
 import { Applier } from "./apply.js";
+import { Census } from "./census.js";
 import { DataPlane } from "./dataplane.js";
+import { happeningOf } from "./happenings.js";
 import { HostSettings, localAddresses } from "./host.js";
 import { functionsDirectory, Instances } from "./instances.js";
 import { interfaceIndexes } from "./interfaces.js";
@@ -33,7 +27,6 @@ import { type PurgeOptions, purge } from "./purge.js";
 import { Reads } from "./reads.js";
 import { flowRecords, IdlePaths, nodeCounters } from "./report.js";
 import { stateRecords } from "./states.js";
-import { hexOf } from "./tables/encode.js";
 import { localEntries } from "./tables/network.js";
 import { sync } from "./tables/sync.js";
 
@@ -64,6 +57,7 @@ export class Node {
 	readonly #events: RingReader<Event>;
 	readonly #idle = new IdlePaths();
 	readonly #reads = new Reads();
+	readonly #census: Census;
 	#timer: NodeJS.Timeout | undefined;
 	/** What runs, also in the middle of a change that failed. */
 	#state: NodeState;
@@ -102,6 +96,7 @@ export class Node {
 			},
 			this.#state,
 		);
+		this.#census = new Census(plane.maps.states, this.#reads);
 		this.#events = new RingReader(plane.eventsFd, eventCodec, (event) =>
 			this.#tellEvent(event),
 		);
@@ -174,7 +169,12 @@ export class Node {
 	}
 
 	counters(): NodeCounters {
-		return nodeCounters(this.#plane.maps, this.#applier.paths, this.#state);
+		return nodeCounters(
+			this.#plane.maps,
+			this.#applier.paths,
+			this.#state,
+			this.#census.newest,
+		);
 	}
 
 	/** Rejects where too many such questions wait already. */
@@ -265,6 +265,7 @@ export class Node {
 
 	/** Follows addresses and interfaces, and tries again what failed. */
 	#refresh(): void {
+		this.#census.look(performance.now());
 		this.#queue = this.#queue.then(async () => {
 			try {
 				this.#syncLocals();
@@ -288,17 +289,10 @@ export class Node {
 		});
 	}
 
-	#tellEvent({ kind, reason, spi, tenant, t }: Event): void {
-		/* Every function's kernel says such things when it starts: counted only. */
-		if (reason === DropReason.PORT_LINK_LOCAL) return;
-		const name = this.#state.tenants.find((one) => one.id === tenant)?.name;
-		const flow = `${addressFromHex(hexOf(t.src))}:${t.sport} > ${addressFromHex(hexOf(t.dst))}:${t.dport} proto ${t.proto}`;
-		const why = DROP_REASON_NAMES[reason] ?? `reason ${reason}`;
-		this.#tell(
-			EVENT_KIND_NAMES[kind] ?? "event",
-			`${why}: ${flow}${spi ? `, path ${spi}` : ""}`,
-			name,
-		);
+	#tellEvent(event: Event): void {
+		const happened = happeningOf(event, this.#state);
+		if (!happened) return;
+		this.#tell(happened.kind, happened.message, happened.tenant);
 	}
 }
 

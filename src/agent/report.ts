@@ -1,5 +1,10 @@
 /** What the agent tells of its node: counters, flows, idle paths. */
-import { DROP_REASON_NAMES, SpecialSpi } from "../kernel/layout.gen.js";
+import {
+	DROP_REASON_NAMES,
+	SpecialSpi,
+	VERDICT_COUNTER_NAMES,
+	VerdictCounter,
+} from "../kernel/layout.gen.js";
 import type {
 	Counter,
 	FlowFilter,
@@ -18,6 +23,7 @@ export function nodeCounters(
 	maps: Maps,
 	paths: PathTables,
 	state: NodeState,
+	states: NodeCounters["states"],
 ): NodeCounters {
 	const portCounter = (port: number, side: number, from: number) =>
 		maps.portCounters.get(port * 4 + side * 2 + from) ?? NONE;
@@ -39,6 +45,20 @@ export function nodeCounters(
 					})),
 			),
 		),
+		verdicts: state.instances.flatMap((one) =>
+			one.ports.flatMap(({ id }) =>
+				maps.verdictCounters
+					.range(id * VerdictCounter.KINDS, VerdictCounter.KINDS)
+					.map(({ count }, i) => ({
+						function: one.function,
+						instance: one.instance,
+						port: id,
+						what: VERDICT_COUNTER_NAMES[i] ?? "",
+						count,
+					})),
+			),
+		),
+		states,
 		drops: [...maps.drops.entries()]
 			.filter(
 				([reason]) => reason > 0 && DROP_REASON_NAMES[reason] !== undefined,

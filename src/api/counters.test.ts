@@ -2,8 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { DROP_REASON_DOCS, DROP_REASON_NAMES } from "../kernel/layout.gen.js";
-import { countersMarkdown, dropHints } from "./counters.js";
+import {
+	DROP_REASON_DOCS,
+	DROP_REASON_NAMES,
+	VERDICT_COUNTER_DOCS,
+	VERDICT_COUNTER_NAMES,
+} from "../kernel/layout.gen.js";
+import { countersMarkdown, dropHints, verdictHints } from "./counters.js";
 
 test("docs/counters.md is what the enum and the tables generate", () => {
 	assert.equal(readFileSync("docs/counters.md", "utf8"), countersMarkdown());
@@ -19,5 +24,16 @@ test("every drop reason has a meaning and says what to do", () => {
 		assert.doesNotMatch(meaning, /\|/, "no column of a table");
 	}
 	for (const hint of Object.values(dropHints))
+		assert.match(hint, /^[A-Z][^|]*\.$/, "a sentence");
+});
+
+test("every counter of verdicts has a meaning and says what it tells", () => {
+	assert.deepEqual(
+		Object.keys(verdictHints).sort(),
+		[...VERDICT_COUNTER_NAMES].sort(),
+	);
+	assert.equal(VERDICT_COUNTER_DOCS.length, VERDICT_COUNTER_NAMES.length);
+	for (const meaning of VERDICT_COUNTER_DOCS) assert.match(meaning, /\w+ \w+/);
+	for (const [, hint] of Object.values(verdictHints))
 		assert.match(hint, /^[A-Z][^|]*\.$/, "a sentence");
 });

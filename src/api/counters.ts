@@ -3,6 +3,9 @@ import {
 	DROP_REASON_DOCS,
 	DROP_REASON_NAMES,
 	type DropReason,
+	VERDICT_COUNTER_DOCS,
+	VERDICT_COUNTER_NAMES,
+	type VerdictCounter,
 } from "../kernel/layout.gen.js";
 import { metricTable } from "./metrics.js";
 
@@ -68,11 +71,53 @@ export const dropHints: Readonly<Record<Reason, string>> = {
 	resources: "See the node's memory, and the load of its interfaces.",
 };
 
+type What = Lowercase<Exclude<keyof typeof VerdictCounter, "KINDS">>;
+
+/** What is counted, flows or packets, and what it tells an operator. */
+export const verdictHints: Readonly<
+	Record<What, readonly [unit: "flows" | "packets", hint: string]>
+> = {
+	learned: ["flows", "How many new flows a function lets pass."],
+	denied: [
+		"flows",
+		"What the function blocks; `chainmail get states --verdict deny` lists the flows.",
+	],
+	revoked: [
+		"flows",
+		"The function judged otherwise than before: nothing, after its rules have changed. Else its verdict depends on more than the flow: declare `offload: none`.",
+	],
+	expired: [
+		"flows",
+		"Nothing. Steep after a change of rules, or `chainmail function invalidate`: all flows are judged anew.",
+	],
+	closed: ["flows", "Nothing: connections end."],
+	skipped: [
+		"packets",
+		"What the function is spared; a shortcut past several adds its packets up to 100 ms late.",
+	],
+	failed_open: [
+		"packets",
+		"They were not looked at: repair the instance, or declare `onFailure: closed`.",
+	],
+	unasked: [
+		"packets",
+		"The function duplicates packets, or makes some up: distrust it if it should not.",
+	],
+	outside_window: [
+		"packets",
+		"Somebody forges ends of connections; nothing is forgotten for it.",
+	],
+};
+
 /** docs/counters.md as it must read. */
 export function countersMarkdown(): string {
 	const drops = DROP_REASON_NAMES.slice(1).map((name, i) => {
 		const meaning = DROP_REASON_DOCS[i + 1] ?? "";
 		return `| \`${name}\` | ${meaning} | ${dropHints[name as Reason]} |`;
+	});
+	const verdicts = VERDICT_COUNTER_NAMES.map((name, i) => {
+		const [unit, hint] = verdictHints[name as What];
+		return `| \`${name}\` | ${unit} | ${VERDICT_COUNTER_DOCS[i]} | ${hint} |`;
 	});
 	const metrics = metricTable.map(
 		({ name, type, help, labels }) =>
@@ -86,8 +131,9 @@ export function countersMarkdown(): string {
 		"",
 		"`chainmail get counters` lists what the nodes have counted: packets and bytes",
 		"at each hop of each path, to and from each port of a function on either side,",
-		"and of each reason to drop. `--all` also shows those that are zero. Counters",
-		"are per node, survive restarts of the agent and end with its pins.",
+		"what became of verdicts, and of each reason to drop. `--all` also shows those",
+		"that are zero. Counters are per node, survive restarts of the agent and end",
+		"with its pins.",
 		"",
 		"## Drops",
 		"",
@@ -98,6 +144,22 @@ export function countersMarkdown(): string {
 		"| reason | meaning | what to do |",
 		"|---|---|---|",
 		...drops,
+		"",
+		"## Verdicts",
+		"",
+		"What became of what functions said of flows, by function and port.",
+		"`chainmail get states` lists the flows themselves. The first of a kind in",
+		"100 ms is told as an event `learned`, `denied` or `revoked`: these are samples,",
+		"the counters are complete.",
+		"",
+		"| counter | counts | meaning | what it tells |",
+		"|---|---|---|---|",
+		...verdicts,
+		"",
+		"The list of states keeps flows until room is needed, then forgets the longest",
+		"unused: with fewer entries than its capacity (`states` in `get counters`,",
+		"`chainmail_states`) nothing was ever forgotten for want of room. A full one is",
+		"under pressure when running flows are learned again and again.",
 		"",
 		"## Metrics",
 		"",

@@ -15,7 +15,7 @@ interface Counted<L extends string = string> {
 	readonly labels: readonly L[];
 }
 
-interface Level<L extends string = string> {
+interface Single<L extends string = string> {
 	readonly name: string;
 	readonly help: string;
 	readonly labels: readonly L[];
@@ -44,6 +44,14 @@ const COUNTED = {
 	},
 } as const satisfies Record<string, Counted>;
 
+const TOTALS = {
+	verdict: {
+		name: "chainmail_verdict_total",
+		help: "What became of what functions said of flows; `what` as in the table above",
+		labels: ["node", "function", "instance", "what"],
+	},
+} as const satisfies Record<string, Single>;
+
 const LEVELS = {
 	revision: {
 		name: "chainmail_revision",
@@ -65,7 +73,17 @@ const LEVELS = {
 		help: "1 where the function's instance is up, else 0",
 		labels: ["node", "function", "instance"],
 	},
-} as const satisfies Record<string, Level>;
+	states: {
+		name: "chainmail_states",
+		help: "Entries of the service state list, counted every 30 s; they stay until room is needed",
+		labels: ["node"],
+	},
+	statesCapacity: {
+		name: "chainmail_states_capacity",
+		help: "Entries of the service state list that fit; beyond, the longest unused are forgotten",
+		labels: ["node"],
+	},
+} as const satisfies Record<string, Single>;
 
 const totalOf = (name: string, unit: "Packets" | "Bytes") =>
 	`${name}_${unit.toLowerCase()}_total`;
@@ -85,6 +103,10 @@ export const metricTable: readonly {
 			labels,
 		})),
 	),
+	...Object.values(TOTALS).map((total) => ({
+		...total,
+		type: "counter" as const,
+	})),
 	...Object.values(LEVELS).map((level) => ({
 		...level,
 		type: "gauge" as const,
@@ -111,17 +133,21 @@ export function createMetrics(context: Context): Metrics {
 		) as [Counter<L>, Counter<L>];
 		return { packets, bytes };
 	};
-	const gauge = <L extends string>({ name, help, labels }: Level<L>) =>
-		new Gauge({
-			name,
-			help,
-			labelNames: [...labels],
-			registers: [...registers],
-		});
+	const configured = <L extends string>({ name, help, labels }: Single<L>) => ({
+		name,
+		help,
+		labelNames: [...labels],
+		registers: [...registers],
+	});
+	const gauge = <L extends string>(level: Single<L>) =>
+		new Gauge(configured(level));
 	const hop = pair(COUNTED.hop);
 	const path = pair(COUNTED.path);
 	const port = pair(COUNTED.port);
 	const drop = pair(COUNTED.drop);
+	const verdict = new Counter(configured(TOTALS.verdict));
+	const states = gauge(LEVELS.states);
+	const statesCapacity = gauge(LEVELS.statesCapacity);
 	const revision = gauge(LEVELS.revision);
 	const nodeRevision = gauge(LEVELS.nodeRevision);
 	const agents = gauge(LEVELS.agents);
@@ -144,6 +170,11 @@ export function createMetrics(context: Context): Metrics {
 				add(port, { node, ...labels, direction: "to" }, toFunction);
 				add(port, { node, ...labels, direction: "from" }, fromFunction);
 			}
+			for (const { function: name, instance, what, count } of view.verdicts) {
+				verdict.inc({ node, function: name, instance, what }, count);
+			}
+			states.set({ node }, counters.states.entries);
+			statesCapacity.set({ node }, counters.states.capacity);
 			for (const { reason, ...counted } of view.drops) {
 				add(drop, { node, reason }, counted);
 			}

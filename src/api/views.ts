@@ -265,6 +265,8 @@ export function countersView(
 					toFunction: { ...port.toFunction },
 					fromFunction: { ...port.fromFunction },
 				})),
+		verdicts: isConfined ? [] : counters.verdicts.map((one) => ({ ...one })),
+		...(!isConfined && { states: { ...counters.states } }),
 		drops: isConfined ? [] : counters.drops.map((drop) => ({ ...drop })),
 	};
 }

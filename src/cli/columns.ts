@@ -15,6 +15,8 @@ import type {
 import { bytes, type Column, duration, protocol } from "./table.js";
 import type { Colour } from "./terminal.js";
 
+type Counted = { readonly packets: number; readonly bytes: number };
+
 export const tenants: readonly Column<TenantView>[] = [
 	{ title: "TENANT", value: (row) => row.name },
 	{ title: "SUBNETS", value: (row) => row.spec.subnets.join(", ") },
@@ -240,39 +242,58 @@ export interface CounterRow {
 	readonly node: string;
 	readonly what: string;
 	readonly name: string;
-	readonly packets: number;
-	readonly bytes: number;
+	/** Packets; with verdicts and states what their names say. */
+	readonly count: number;
+	readonly bytes?: number;
 }
 
 export function counterRows(views: readonly CountersView[]): CounterRow[] {
-	return views.flatMap(({ node, hops: ofHops, ports, drops }) => [
-		...ofHops.map(({ spi, si, policy, function: name, packets, bytes }) => ({
-			node,
-			what: "hop",
-			name: `path ${spi} si ${si} ${name ?? ""} (${policy})`.replace("  ", " "),
-			packets,
-			bytes,
-		})),
-		...ports.flatMap((port) => {
-			const name = `${port.function}/${port.instance} port ${port.port} ${port.side}`;
+	return views.flatMap((view) =>
+		rowsOfNode(view).map((row) => ({ node: view.node, ...row })),
+	);
+}
+
+function rowsOfNode(view: CountersView): Omit<CounterRow, "node">[] {
+	const counted = (what: string, name: string, of: Counted) => ({
+		what,
+		name,
+		count: of.packets,
+		bytes: of.bytes,
+	});
+	const portName = (of: { function: string; instance: string; port: number }) =>
+		`${of.function}/${of.instance} port ${of.port}`;
+	return [
+		...view.hops.map((hop) => {
+			const { spi, si, policy, function: name } = hop;
+			return counted(
+				"hop",
+				`path ${spi} si ${si} ${name === undefined ? "" : `${name} `}(${policy})`,
+				hop,
+			);
+		}),
+		...view.ports.flatMap((port) => {
+			const name = `${portName(port)} ${port.side}`;
 			return [
-				{ node, what: "port", name: `${name} to function`, ...port.toFunction },
-				{
-					node,
-					what: "port",
-					name: `${name} from function`,
-					...port.fromFunction,
-				},
+				counted("port", `${name} to function`, port.toFunction),
+				counted("port", `${name} from function`, port.fromFunction),
 			];
 		}),
-		...drops.map(({ reason, packets, bytes }) => ({
-			node,
-			what: "drop",
-			name: reason,
-			packets,
-			bytes,
+		...view.verdicts.map((one) => ({
+			what: "verdict",
+			name: `${portName(one)} ${one.what}`,
+			count: one.count,
 		})),
-	]);
+		...(view.states === undefined
+			? []
+			: [
+					{
+						what: "states",
+						name: `of ${view.states.capacity}`,
+						count: view.states.entries,
+					},
+				]),
+		...view.drops.map((drop) => counted("drop", drop.reason, drop)),
+	];
 }
 
 export const counters: readonly Column<CounterRow>[] = [
@@ -280,12 +301,15 @@ export const counters: readonly Column<CounterRow>[] = [
 	{
 		title: "WHAT",
 		value: (row) => row.what,
-		colour: (row) =>
-			row.what === "drop" && row.packets > 0 ? "red" : undefined,
+		colour: (row) => (row.what === "drop" && row.count > 0 ? "red" : undefined),
 	},
 	{ title: "NAME", value: (row) => row.name },
-	{ title: "PACKETS", value: (row) => row.packets, align: "right" },
-	{ title: "BYTES", value: (row) => bytes(row.bytes), align: "right" },
+	{ title: "COUNT", value: (row) => row.count, align: "right" },
+	{
+		title: "BYTES",
+		value: (row) => (row.bytes === undefined ? undefined : bytes(row.bytes)),
+		align: "right",
+	},
 ];
 
 export const events: readonly Column<EventView>[] = [

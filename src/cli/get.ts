@@ -352,7 +352,7 @@ async function list(
 					: only(list.items, noun, name, ({ node }) => node);
 			const rows = columns
 				.counterRows(found)
-				.filter(({ packets }) => options.all === true || packets > 0);
+				.filter(({ count }) => options.all === true || count > 0);
 			return listed(found, columns.counters, rows, missing, rows);
 		}
 		case "events": {

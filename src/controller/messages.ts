@@ -98,6 +98,16 @@ const Counters = Type.Object({
 			fromFunction: Counter,
 		}),
 	),
+	verdicts: Type.Array(
+		Type.Object({
+			function: text,
+			instance: text,
+			port: count,
+			what: text,
+			count: total,
+		}),
+	),
+	states: Type.Object({ entries: count, capacity: count }),
 	drops: Type.Array(Type.Object({ reason: text, ...counter })),
 });
 

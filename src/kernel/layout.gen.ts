@@ -141,7 +141,7 @@ export const DROP_REASON_NAMES: readonly string[] = [
 	"resources",
 ];
 
-/** What each drop reason means, by value. */
+/** What each means, by value. */
 export const DROP_REASON_DOCS: readonly string[] = [
 	"",
 	"a rule says drop",
@@ -315,7 +315,6 @@ export const EVENT_KIND_NAMES: readonly string[] = [
 	"learned",
 	"denied",
 	"revoked",
-	"kinds",
 ];
 
 /** enum offload. */
@@ -399,7 +398,19 @@ export const VERDICT_COUNTER_NAMES: readonly string[] = [
 	"failed_open",
 	"unasked",
 	"outside_window",
-	"kinds",
+];
+
+/** What each means, by value. */
+export const VERDICT_COUNTER_DOCS: readonly string[] = [
+	"settled allow or rewrite",
+	"settled deny",
+	"a sample did not come back",
+	"idle too long, or judged by rules that are gone",
+	"FIN or RST",
+	"packets handled without the function",
+	"packets passed by a function that is down",
+	"packets given back that were never given",
+	"FIN or RST that no endpoint can have sent: taken for data",
 ];
 
 /** struct addr, 16 bytes. */

@@ -134,6 +134,21 @@ export class BpfMap<K, V> {
 	 */
 	*entries(): Generator<[K, V]> {
 		const { key } = this.definition;
+		for (const { keys, values, count } of this.#batches())
+			for (let i = 0; i < count; i++)
+				yield [
+					key.decode(keys, i * key.size),
+					this.#read(values, i * this.#stride),
+				];
+	}
+
+	/** How many entries there are, a part at a time: their sum is the whole. */
+	*counts(): Generator<number> {
+		for (const { count } of this.#batches()) yield count;
+	}
+
+	*#batches(): Generator<{ keys: Buffer; values: Buffer; count: number }> {
+		const { key } = this.definition;
 		/* A hash bucket is read whole: more room is asked for until it fits. */
 		for (let room = BATCH, from: Buffer | null = null; ; ) {
 			const keys = Buffer.allocUnsafe(room * key.size);
@@ -155,14 +170,11 @@ export class BpfMap<K, V> {
 			}
 			if (result < 0 && result !== -ENOENT && result !== -EINTR)
 				throw this.#error("read", result);
-			for (let i = 0; i < (count[0] ?? 0); i++)
-				yield [
-					key.decode(keys, i * key.size),
-					this.#read(values, i * this.#stride),
-				];
+			const [read = 0] = count;
+			if (read > 0) yield { keys, values, count: read };
 			if (result === -ENOENT) return;
 			/* EINTR: a key vanished meanwhile; what was read until then counts. */
-			if ((count[0] ?? 0) > 0) from = to;
+			if (read > 0) from = to;
 		}
 	}
 

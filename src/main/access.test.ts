@@ -1,6 +1,7 @@
 /** Each route for each role: who may, and what a tenant sees. */
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
+import { NO_COUNTERS } from "./testing/fake-agent.js";
 import {
 	type Client,
 	documents,
@@ -47,13 +48,13 @@ before(async () => {
 			}));
 		return what === "counters"
 			? {
+					...NO_COUNTERS,
 					hops: (agent.running?.paths ?? []).map(({ spi }) => ({
 						spi,
 						si: 255,
 						packets: 7,
 						bytes: 700,
 					})),
-					ports: [],
 					drops: [{ reason: "policy", packets: 1, bytes: 60 }],
 				}
 			: tenants.map((tenant) => ({
@@ -182,6 +183,7 @@ test("access: a tenant sees of everything only its own", async () => {
 	assert.ok(counters.hops.length > 0);
 	for (const hop of counters.hops) assert.equal(hop.tenant, "acme");
 	assert.deepEqual(counters.drops, []);
+	assert.deepEqual([counters.verdicts, counters.states], [[], undefined]);
 	for (const event of await list("/v1/events")) {
 		assert.equal(event.tenant, "acme");
 	}

@@ -23,7 +23,7 @@ import {
 	TokenList,
 	TraceResponse,
 } from "../api/schemas.js";
-import type { FakeAgent } from "./testing/fake-agent.js";
+import { type FakeAgent, NO_COUNTERS } from "./testing/fake-agent.js";
 import {
 	type Client,
 	documents,
@@ -45,6 +45,7 @@ before(async () => {
 		agent.answer = ({ what }) =>
 			what === "counters"
 				? {
+						...NO_COUNTERS,
 						hops: (agent.running?.paths ?? []).flatMap(({ spi, hops }) =>
 							hops.flatMap((hop, index) =>
 								hop ? [{ spi, si: 255 - index, packets: 11, bytes: 1100 }] : [],
@@ -60,6 +61,14 @@ before(async () => {
 								fromFunction: { packets: 4, bytes: 400 },
 							},
 						],
+						verdicts: [1, 2].map((port) => ({
+							function: "firewall",
+							instance: "fw1",
+							port,
+							what: "learned",
+							count: 3,
+						})),
+						states: { entries: 77, capacity: 1024 },
 						drops: [{ reason: "policy", packets: 2, bytes: 120 }],
 					}
 				: [];
@@ -205,6 +214,9 @@ test("api: metrics carry nodes, hops, ports, reasons and revision", async () => 
 		/^chainmail_drop_packets_total\{node="edge1",reason="policy"\} 2$/m,
 		/^chainmail_hop_packets_total\{node="edge1",spi="\d+",si="255",policy="web",tenant="acme",function="firewall"\} 11$/m,
 		/^chainmail_port_bytes_total\{node="edge2",function="firewall",instance="fw1",port="1",side="inside",direction="from"\} 400$/m,
+		/^chainmail_verdict_total\{node="edge1",function="firewall",instance="fw1",what="learned"\} 6$/m,
+		/^chainmail_states\{node="edge1"\} 77$/m,
+		/^chainmail_states_capacity\{node="edge2"\} 1024$/m,
 		/^chainmail_node_revision\{node="edge2"\} [1-9]/m,
 	]) {
 		assert.match(body, line);

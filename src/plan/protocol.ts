@@ -102,6 +102,16 @@ export interface NodeCounters {
 		readonly toFunction: Counter;
 		readonly fromFunction: Counter;
 	}[];
+	/** What became of verdicts: names as in enum verdict_counter, lower case. */
+	readonly verdicts: readonly {
+		readonly function: string;
+		readonly instance: string;
+		readonly port: number;
+		readonly what: string;
+		readonly count: number;
+	}[];
+	/** Entries of the service state list, counted now and then, and how many fit. */
+	readonly states: { readonly entries: number; readonly capacity: number };
 	/** By name of the reason, as in bpf/maps.h without DROP_, lower case. */
 	readonly drops: readonly ({ readonly reason: string } & Counter)[];
 }

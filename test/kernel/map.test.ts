@@ -77,6 +77,12 @@ test("batches longer than one system call, with keys that are not there", (t) =>
 	]);
 	map.setBatch(all);
 	assert.deepEqual(sorted(map.entries()), all);
+	const counted = [...map.counts()];
+	assert.ok(counted.length > 1);
+	assert.equal(
+		counted.reduce((sum, part) => sum + part),
+		all.length,
+	);
 	map.deleteBatch(Array.from({ length: 12_000 }, (_, i) => i * 2));
 	assert.deepEqual(
 		sorted(map.entries()),

@@ -156,7 +156,14 @@ export async function liveRoutes(app: App, context: Context): Promise<void> {
 				countersView(node, counters, paths, tenant),
 			);
 			for (const [node, error] of tenant === undefined ? failures : []) {
-				items.push({ node, hops: [], ports: [], drops: [], error });
+				items.push({
+					node,
+					hops: [],
+					ports: [],
+					verdicts: [],
+					drops: [],
+					error,
+				});
 			}
 			return {
 				items: items.sort((a, b) => (a.node < b.node ? -1 : 1)),

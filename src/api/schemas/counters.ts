@@ -1,4 +1,4 @@
-/** A node's counters: hops, ports of functions, drops. */
+/** A node's counters: hops, ports of functions, learned verdicts, drops. */
 import { type Static, Type } from "typebox";
 import { Counted, count, list, Missing, text } from "./parts.js";
 
@@ -24,6 +24,18 @@ export const CountersView = Type.Object({
 			fromFunction: Counted,
 		}),
 	),
+	/** What became of verdicts, by name of the counter. */
+	verdicts: Type.Array(
+		Type.Object({
+			function: text,
+			instance: text,
+			port: count,
+			what: text,
+			count,
+		}),
+	),
+	/** Entries of the service state list, counted every 30 s, and how many fit. */
+	states: Type.Optional(Type.Object({ entries: count, capacity: count })),
 	drops: Type.Array(Type.Object({ reason: text, ...Counted.properties })),
 	/** The node did not answer; its lists are empty. */
 	error: Type.Optional(text),

@@ -16,9 +16,19 @@ import {
 	type AgentRequest,
 	type ControllerMessage,
 	type InstanceStatus,
+	type NodeCounters,
 	PROTOCOL_VERSION,
 } from "../../plan/protocol.js";
 import type { NodeState } from "../../plan/state.js";
+
+/** Counters of a node where nothing has happened yet. */
+export const NO_COUNTERS: NodeCounters = {
+	hops: [],
+	ports: [],
+	verdicts: [],
+	states: { entries: 0, capacity: 1024 },
+	drops: [],
+};
 
 /** What to do with a state: nothing at all, or leave, are answers too. */
 export type Reaction = "ack" | "ignore" | "leave" | { refuse: string };
@@ -83,7 +93,7 @@ export class FakeAgent {
 	idleOf: (spi: number) => number = () => this.idleMs;
 	instances: InstanceStatus[] = [];
 	answer: (question: AgentRequest) => unknown = (question) =>
-		question.what === "counters" ? { hops: [], ports: [], drops: [] } : [];
+		question.what === "counters" ? NO_COUNTERS : [];
 	/** Keeps over sessions, as a real node's data plane does. */
 	running: NodeState | undefined;
 	#socket: WebSocket | undefined;

@@ -18,33 +18,40 @@ export class Fleet {
 	readonly #nodes = new Map<string, Node>();
 	readonly #planner = createPlanner();
 	readonly #events = new EventEmitter();
+	readonly #stateDir: string;
 	#memory = NO_MEMORY;
 
-	private constructor(lab: Lab) {
+	private constructor(lab: Lab, stateDir: string) {
 		this.#lab = lab;
+		this.#stateDir = stateDir;
 	}
 
 	/** Opens a node in every host of that name and applies the plan there. */
 	static async open(lab: Lab, intent: Intent): Promise<Fleet> {
-		const fleet = new Fleet(lab);
-		/* Begins the names of all that the nodes make, so that the lab finds it. */
-		const prefix = `cm${lab.run}`;
 		const stateDir = mkdtempSync(join(tmpdir(), `chainmail-${lab.run}-`));
+		const fleet = new Fleet(lab, stateDir);
 		lab.removeWithLab(stateDir);
-		lab.removeWithLab(`/sys/fs/bpf/${prefix}`);
-		for (const node of intent.nodes.keys())
-			fleet.#nodes.set(
-				node,
-				await Node.open({
-					prefix,
-					node,
-					netns: lab.netns(node),
-					stateDir: join(stateDir, node),
-					onEvent: (event) => fleet.#events.emit(event.kind, event),
-				}),
-			);
+		lab.removeWithLab(`/sys/fs/bpf/${prefixOf(lab)}`);
+		for (const node of intent.nodes.keys()) await fleet.#open(node);
 		await fleet.apply(intent);
 		return fleet;
+	}
+
+	/** Ends a node's agent and starts another one, which adopts what runs. */
+	async restart(node: string): Promise<void> {
+		await this.node(node).close();
+		await this.#open(node);
+	}
+
+	async #open(node: string): Promise<void> {
+		const opened = await Node.open({
+			prefix: prefixOf(this.#lab),
+			node,
+			netns: this.#lab.netns(node),
+			stateDir: join(this.#stateDir, node),
+			onEvent: (event) => this.#events.emit(event.kind, event),
+		});
+		this.#nodes.set(node, opened);
 	}
 
 	/** Paths of the plan that runs now. */
@@ -58,8 +65,9 @@ export class Fleet {
 	}
 
 	/** The next event of a kind that any node tells, from now on. */
-	async nextEvent(kind: string): Promise<void> {
-		await once(this.#events, kind);
+	async nextEvent(kind: string, timeoutMs = 20_000): Promise<void> {
+		const signal = AbortSignal.timeout(timeoutMs);
+		await once(this.#events, kind, { signal });
 	}
 
 	node(name: string): Node {
@@ -72,4 +80,9 @@ export class Fleet {
 	async destroy(): Promise<void> {
 		for (const node of this.#nodes.values()) await node.destroy();
 	}
+}
+
+/** Begins the names of all that the nodes make, so that the lab finds it. */
+export function prefixOf(lab: Lab): string {
+	return `cm${lab.run}`;
 }

@@ -4,15 +4,18 @@
  * thousand tenants are one write, not a thousand.
  */
 import { type InstanceName, instanceKey } from "../functions/names.js";
+import { waitForPrograms } from "../kernel/grace.js";
 import { links } from "../kernel/ip.js";
 import { applyStep } from "../plan/apply.js";
 import type { Step } from "../plan/diff.js";
 import type { NodeState } from "../plan/state.js";
 import type { DataPlane } from "./dataplane.js";
+import { Failover } from "./failover.js";
 import type { HostSettings } from "./host.js";
 import type { Instances } from "./instances.js";
 import { Interfaces } from "./interfaces.js";
 import { Ports } from "./ports.js";
+import { Services } from "./services.js";
 import type { PathTables } from "./tables/paths.js";
 import { policyIds, Tables } from "./tables/tables.js";
 
@@ -28,6 +31,8 @@ export interface Surroundings {
 	readonly settings: HostSettings;
 	/** The node's network namespace; that of this process where absent. */
 	readonly netns: string | undefined;
+	/** Told of instances whose packets are led elsewhere. */
+	readonly tell: (name: InstanceName, message: string) => void;
 }
 
 export interface RunOptions {
@@ -42,6 +47,7 @@ export class Applier {
 	readonly #parts: Record<Kind, Part>;
 	readonly #tables: Tables;
 	readonly ports: Ports;
+	readonly failover: Failover;
 	readonly interfaces: Interfaces;
 	/** Where the steps under way lead. */
 	#desired: NodeState;
@@ -51,14 +57,16 @@ export class Applier {
 
 	/** Reads from the tables what former runs left in them. */
 	constructor(around: Surroundings, state: NodeState) {
-		const { plane, instances, settings, netns } = around;
+		const { plane, instances, settings, netns, tell } = around;
 		this.#around = around;
 		this.#desired = state;
 		const tables = new Tables(plane.maps);
 		const interfaces = new Interfaces(plane, settings, netns);
 		this.#tables = tables;
 		this.interfaces = interfaces;
-		this.ports = new Ports(plane, instances, settings);
+		const services = new Services(plane.maps, waitForPrograms);
+		this.failover = new Failover(instances, services, tables.paths, tell);
+		this.ports = new Ports(plane, instances, settings, services, this.failover);
 		const ensure: Part = (steps, next) =>
 			this.#ensureInstances(new Set(namesOf(steps).keys()), next);
 		const shrink: Part = (steps, next) =>
@@ -121,10 +129,11 @@ export class Applier {
 		}
 	}
 
-	/** Tries instances of a state that are down because they failed. */
+	/** Brings instances of a state that are down to what is declared, once more. */
 	async retry(state: NodeState): Promise<void> {
 		const due = this.#around.instances.due();
 		if (due.size === 0) return;
+		this.#mayFail = true;
 		this.#desired = state;
 		this.#policies = policyIds(state);
 		await this.#ensureInstances(due, state);
@@ -156,7 +165,7 @@ export class Applier {
 		this.#tables.putPaths(
 			next.paths.filter((path) => spis.has(path.spi)),
 			this.#policies,
-			this.#around.instances.attachments(),
+			this.failover.attachments(),
 		);
 		this.ports.bind(next, this.#desired);
 	}

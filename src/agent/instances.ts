@@ -27,7 +27,7 @@ import type { InstanceState, PathState } from "../plan/state.js";
 import { type ProbeMap, Probes } from "./probes.js";
 import { type Attachments, boundPaths, portEntries } from "./tables/paths.js";
 
-/** How often an instance that failed is tried again. */
+/** How often one that is down is brought to what is declared. */
 const RETRY_MS = 5000;
 
 /** Where functions keep their logs and identities, in a node's state directory. */
@@ -44,8 +44,16 @@ export interface InstancesOptions extends ProcessRuntimeOptions {
 interface Known {
 	readonly state: InstanceState;
 	readonly ports: readonly PortAttachments[];
+	/** When it was last brought to what is declared, or could not be. */
+	readonly atMs: number;
 	/** Why it is down: it could not be brought up. */
-	readonly failure?: { readonly reason: string; readonly atMs: number };
+	readonly failure?: string;
+}
+
+export interface KnownInstance {
+	readonly state: InstanceState;
+	readonly ports: readonly PortAttachments[];
+	readonly status: InstanceStatus;
 }
 
 export class Instances {
@@ -112,7 +120,7 @@ export class Instances {
 			this.#failed(instance, ports, messageOf(error));
 			return;
 		}
-		this.#known.set(key, { state: instance, ports });
+		this.#known.set(key, { state: instance, ports, atMs: performance.now() });
 		this.#probes.ensure(instance, ports[0]);
 		if (before?.failure)
 			this.#options.notify(instance, "instance", "is brought up after all");
@@ -124,19 +132,26 @@ export class Instances {
 		reason: string,
 	): void {
 		const before = this.#known.get(instanceKey(state))?.failure;
-		const failure = { reason, atMs: performance.now() };
-		this.#known.set(instanceKey(state), { state, ports, failure });
+		const atMs = performance.now();
+		this.#known.set(instanceKey(state), {
+			state,
+			ports,
+			atMs,
+			failure: reason,
+		});
 		this.#probes.remove(state);
-		if (before?.reason !== reason)
-			this.#options.notify(state, "instance", reason);
+		if (before !== reason) this.#options.notify(state, "instance", reason);
 	}
 
-	/** Keys of instances that failed a while ago. */
+	/** Keys of instances that are down, and were not tried for a while. */
 	due(): Set<string> {
 		const untilMs = performance.now() - RETRY_MS;
 		return new Set(
 			[...this.#known]
-				.filter(([, { failure }]) => failure && failure.atMs <= untilMs)
+				.filter(
+					([, { state, failure, atMs }]) =>
+						atMs <= untilMs && this.#status(state, failure).state === "down",
+				)
 				.map(([key]) => key),
 		);
 	}
@@ -206,23 +221,25 @@ export class Instances {
 		]);
 	}
 
-	status(): InstanceStatus[] {
-		return [...this.#known.values()].map(({ state, failure }) => {
-			const name = { function: state.function, instance: state.instance };
-			if (failure)
-				return {
-					...name,
-					state: "down" as const,
-					reason: failure.reason,
-					restarts: 0,
-				};
-			const health = this.#runtimes[state.runtime].health(name) ?? {
-				state: "down" as const,
-				reason: "unknown to its runtime",
-				restarts: 0,
-			};
-			return { ...name, ...this.#probes.judge(name, health) };
-		});
+	/** Every instance, with its ports as far as they are there. */
+	known(): KnownInstance[] {
+		return [...this.#known.values()].map(({ state, ports, failure }) => ({
+			state,
+			ports: failure ? [] : ports,
+			status: this.#status(state, failure),
+		}));
+	}
+
+	#status(state: InstanceState, failure: Known["failure"]): InstanceStatus {
+		const name = { function: state.function, instance: state.instance };
+		if (failure)
+			return { ...name, state: "down", reason: failure, restarts: 0 };
+		const health = this.#runtimes[state.runtime].health(name) ?? {
+			state: "down" as const,
+			reason: "unknown to its runtime",
+			restarts: 0,
+		};
+		return { ...name, ...this.#probes.judge(name, health) };
 	}
 
 	/** Removes what former runs left and nobody wants: namespaces, host ends. */

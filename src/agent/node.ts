@@ -84,7 +84,10 @@ export class Node {
 			probeMap: plane.maps.probes,
 			notify: (name, kind, message) =>
 				this.#tell(kind, `${name.function}/${name.instance}: ${message}`),
-			changed: () => options.onHealth?.(),
+			changed: () => {
+				this.#applier.failover.review();
+				options.onHealth?.();
+			},
 			rulesChanged: (instance) => this.#applier.ports.relearn(instance),
 		});
 		this.#applier = new Applier(
@@ -93,6 +96,11 @@ export class Node {
 				instances: this.#instances,
 				settings: new HostSettings(journal, options.netns),
 				netns: options.netns,
+				tell: (name, message) =>
+					this.#tell(
+						"failover",
+						`${name.function}/${name.instance} ${message}`,
+					),
 			},
 			this.#state,
 		);
@@ -194,7 +202,7 @@ export class Node {
 	status(): NodeStatus {
 		return {
 			revision: this.#state.revision,
-			instances: this.#instances.status(),
+			instances: this.#applier.failover.status(),
 			idlePaths: this.#idle.look(this.#applier.paths, this.#state, Date.now()),
 		};
 	}
@@ -274,6 +282,7 @@ export class Node {
 					this.#tell("interface", "interfaces changed; attached again");
 				}
 				await this.#applier.retry(this.#state);
+				this.#applier.failover.review();
 			} catch (error) {
 				this.#tell("interface", causeOf(error));
 			}

@@ -4,13 +4,13 @@
  */
 import { type InstanceName, instanceKey } from "../functions/names.js";
 import { endsOf, type PortAttachments } from "../functions/runtime.js";
-import { waitForPrograms } from "../kernel/grace.js";
 import { serviceOf } from "../plan/service.js";
 import type { InstanceState, NodeState, PathState } from "../plan/state.js";
 import type { DataPlane } from "./dataplane.js";
+import type { Failover } from "./failover.js";
 import type { HostSettings } from "./host.js";
 import { type Instances, instancePorts } from "./instances.js";
-import { Services } from "./services.js";
+import type { Services } from "./services.js";
 import { add, prune } from "./tables/sync.js";
 
 export class Ports {
@@ -18,12 +18,20 @@ export class Ports {
 	readonly #instances: Instances;
 	readonly #settings: HostSettings;
 	readonly #services: Services;
+	readonly #failover: Failover;
 
-	constructor(plane: DataPlane, instances: Instances, settings: HostSettings) {
+	constructor(
+		plane: DataPlane,
+		instances: Instances,
+		settings: HostSettings,
+		services: Services,
+		failover: Failover,
+	) {
 		this.#plane = plane;
 		this.#instances = instances;
 		this.#settings = settings;
-		this.#services = new Services(plane.maps, waitForPrograms);
+		this.#services = services;
+		this.#failover = failover;
 	}
 
 	/**
@@ -116,6 +124,7 @@ export class Ports {
 			mayFail,
 		);
 		await this.#learn(instance);
+		this.#failover.review();
 	}
 
 	/** Puts in force what may be learned from an instance. */

@@ -1,9 +1,17 @@
-/** Probes of all instances that declare one, each at its own pace. */
+/**
+ * Probes of all instances that declare one: one timer and one system call for
+ * all that are due, so that every ten milliseconds is often enough to be cheap.
+ */
 import { type InstanceName, instanceKey } from "../functions/names.js";
-import { ProbeJudge, probeFrame, probeTiming } from "../functions/probe.js";
+import {
+	ProbeJudge,
+	probeFrame,
+	probeTiming,
+	type Seen,
+} from "../functions/probe.js";
 import type { Health, PortAttachments } from "../functions/runtime.js";
+import { Frame, FrameSocket } from "../kernel/frames.js";
 import type { Probe } from "../kernel/layout.gen.js";
-import { RawSocket } from "../kernel/rawsocket.js";
 import type { InstanceStatus } from "../plan/protocol.js";
 import type { InstanceState } from "../plan/state.js";
 
@@ -12,14 +20,22 @@ export interface ProbeMap {
 	get(port: number): Probe | undefined;
 }
 
-interface Running {
+const NOTHING: Seen = { count: 0, lastSeenNs: 0 };
+
+interface Probed {
 	readonly declared: string;
 	readonly judge: ProbeJudge;
-	readonly stop: () => void;
+	readonly port: number;
+	readonly frame: Frame;
+	readonly intervalMs: number;
+	dueMs: number;
 }
 
 export class Probes {
-	readonly #running = new Map<string, Running>();
+	readonly #probed = new Map<string, Probed>();
+	#socket: FrameSocket | undefined;
+	#timer: NodeJS.Timeout | undefined;
+	#everyMs = 0;
 
 	/** `netns`: the node's; `changed`: called when a probe's judgement changes. */
 	constructor(
@@ -35,29 +51,24 @@ export class Probes {
 			this.remove(instance);
 			return;
 		}
+		const key = instanceKey(instance);
 		const declared = JSON.stringify([spec, port]);
-		if (this.#running.get(instanceKey(instance))?.declared === declared) return;
-		this.remove(instance);
+		if (this.#probed.get(key)?.declared === declared) return;
 		const timing = probeTiming(spec);
-		const judge = new ProbeJudge(timing);
-		const socket = new RawSocket(port.inside.name, this.netns);
 		const frame = probeFrame(port.id, port.inside, spec);
-		const timer = setInterval(() => {
-			const seen = this.map.get(port.id) ?? { count: 0, lastSeenNs: 0 };
-			const changed = judge.tick(seen, Number(process.hrtime.bigint()));
-			trySend(socket, frame);
-			if (changed) this.changed();
-		}, timing.intervalMs);
-		const stop = (): void => {
-			clearInterval(timer);
-			socket.close();
-		};
-		this.#running.set(instanceKey(instance), { declared, judge, stop });
+		this.#probed.set(key, {
+			declared,
+			judge: new ProbeJudge(timing),
+			port: port.id,
+			frame: new Frame(port.inside.ifindex, frame),
+			intervalMs: timing.intervalMs,
+			dueMs: 0,
+		});
+		this.#pace();
 	}
 
 	remove(name: InstanceName): void {
-		this.#running.get(instanceKey(name))?.stop();
-		this.#running.delete(instanceKey(name));
+		if (this.#probed.delete(instanceKey(name))) this.#pace();
 	}
 
 	/** What the runtime says, overruled by a probe that says otherwise. */
@@ -65,7 +76,7 @@ export class Probes {
 		name: InstanceName,
 		health: Health,
 	): Omit<InstanceStatus, keyof InstanceName> {
-		const judge = this.#running.get(instanceKey(name))?.judge;
+		const judge = this.#probed.get(instanceKey(name))?.judge;
 		if (!judge || health.state === "down") return health;
 		if (judge.state === "down")
 			return {
@@ -84,16 +95,39 @@ export class Probes {
 	}
 
 	close(): void {
-		for (const { stop } of this.#running.values()) stop();
-		this.#running.clear();
+		this.#probed.clear();
+		this.#pace();
 	}
-}
 
-/** An interface that is down or gone is a missed probe, not the agent's end. */
-function trySend(socket: RawSocket, frame: Buffer): void {
-	try {
-		socket.send(frame);
-	} catch (error) {
-		if ((error as { code?: string }).code === undefined) throw error;
+	/** The timer goes at the pace of whoever is probed most often. */
+	#pace(): void {
+		const paces = [...this.#probed.values()].map((one) => one.intervalMs);
+		const everyMs = paces.length === 0 ? 0 : Math.min(...paces);
+		if (everyMs === this.#everyMs) return;
+		this.#everyMs = everyMs;
+		clearInterval(this.#timer);
+		if (everyMs === 0) {
+			this.#socket?.close();
+			this.#socket = undefined;
+			return;
+		}
+		this.#socket ??= new FrameSocket(this.netns);
+		this.#timer = setInterval(() => this.#tick(), everyMs);
+	}
+
+	#tick(): void {
+		const nowMs = performance.now();
+		/* Timers are late by a moment, never by half a turn. */
+		const soonMs = nowMs + this.#everyMs / 2;
+		const due = [...this.#probed.values()].filter((one) => one.dueMs <= soonMs);
+		const seen = due.map(({ port }) => this.map.get(port) ?? NOTHING);
+		const nowNs = Number(process.hrtime.bigint());
+		let isOther = false;
+		due.forEach((one, i) => {
+			one.dueMs = nowMs + one.intervalMs;
+			if (one.judge.tick(seen[i] ?? NOTHING, nowNs)) isOther = true;
+		});
+		this.#socket?.send(due.map(({ frame }) => frame));
+		if (isOther) this.changed();
 	}
 }

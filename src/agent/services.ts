@@ -4,7 +4,7 @@
  */
 import { type InstanceName, instanceKey } from "../functions/names.js";
 import type { Learnable } from "../functions/process/learnable.js";
-import { Offload, type Service } from "../kernel/layout.gen.js";
+import { Offload, type Service, ServiceFlags } from "../kernel/layout.gen.js";
 import type { ServiceState } from "../plan/service.js";
 import { type EpochMap, nextEpoch } from "./tables/epochs.js";
 import type { Table } from "./tables/sync.js";
@@ -45,13 +45,27 @@ export class Services {
 		for (const port of ports) {
 			const before = this.#maps.services.get(port);
 			const wanted = serviceValue(service, learnable, before);
-			if (before && same(before, wanted)) this.#mark(port, wanted);
+			if (before && same(before, wanted)) this.#note(port, wanted);
 			else this.#set(port, wanted);
 		}
 	}
 
 	portsOf(name: InstanceName): readonly number[] {
 		return this.#ports.get(instanceKey(name)) ?? [];
+	}
+
+	/** Whether a port was marked as down, also by an agent before this one. */
+	isDown(port: number): boolean {
+		return (
+			((this.#maps.services.get(port)?.flags ?? 0) & ServiceFlags.DOWN) !== 0
+		);
+	}
+
+	/** Puts `enum service_flags` in force; a change forgets all verdicts. */
+	mark(port: number, flags: number): void {
+		const service = this.#maps.services.get(port);
+		if (service && service.flags !== flags)
+			this.#set(port, { ...service, flags });
 	}
 
 	/** Forgets what the function has said of any flow. Returns once it holds. */
@@ -79,11 +93,11 @@ export class Services {
 			...service,
 			generation: nextGeneration(services.get(port)),
 		});
-		this.#mark(port, service);
+		this.#note(port, service);
 		nextEpoch(epochs, this.#active.size > 0);
 	}
 
-	#mark(port: number, service: Service): void {
+	#note(port: number, service: Service): void {
 		if (service.offload !== Offload.NONE || service.flags !== 0)
 			this.#active.add(port);
 		else this.#active.delete(port);

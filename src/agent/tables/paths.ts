@@ -41,7 +41,10 @@ const EMPTY: layout.Hop = {
 	smac: NO_MAC,
 };
 
-/** Where the ports of this node are attached, by port id; null: it is down. */
+/**
+ * Where the ports of this node are attached, by port id; null: it could not be
+ * made. That of another port stands in where an instance is down.
+ */
 export type Attachments = ReadonlyMap<number, PortAttachments | null>;
 
 export function pathValue(
@@ -60,13 +63,16 @@ export function pathValue(
 		length: path.length,
 		flags:
 			PathFlags.PRESENT |
-			(path.direction === "reverse" ? PathFlags.REVERSE : 0),
+			(path.direction === "reverse" ? PathFlags.REVERSE : 0) |
+			(path.hops.some((hop) => hop?.kind === "node" && hop.far)
+				? PathFlags.FAR
+				: 0),
 	};
 }
 
 /**
- * Throws where a hop names a port that is not there; one that is down leads
- * nowhere, and what would go there is dropped.
+ * Throws where a hop names a port that is not there. One that could not be made
+ * has no interface: its service is marked down, which decides before.
  */
 export function hopValue(
 	hop: HopState | null,
@@ -76,22 +82,26 @@ export function hopValue(
 	if (hop === null) return EMPTY;
 	if (hop.kind === "exit") return { ...EMPTY, kind: HopKind.EXIT };
 	if (hop.kind === "node")
-		return { ...EMPTY, kind: HopKind.NODE, node: hop.nodeId };
+		return {
+			...EMPTY,
+			kind: HopKind.NODE,
+			flags: hop.far ? HopFlags.FAR : 0,
+			node: hop.nodeId,
+		};
 	const port = attachments.get(hop.port);
-	if (port === null) return EMPTY;
+	const forward = direction === "forward";
+	const back = {
+		kind: hop.kind === "tap" ? HopKind.TAP : HopKind.PORT,
+		port: port?.id ?? hop.port,
+		side: hop.kind === "port" && forward ? PortSide.OUTSIDE : PortSide.INSIDE,
+	};
+	if (port === null) return hop.kind === "tap" ? EMPTY : { ...EMPTY, ...back };
 	if (!port)
 		throw new Error(
 			`port ${hop.port}: is not attached (its instance is missing in the node's state)`,
 		);
-	const forward = direction === "forward";
 	const end = "tap" in port ? port.tap : forward ? port.inside : port.outside;
-	return {
-		...EMPTY,
-		...link(end),
-		kind: hop.kind === "tap" ? HopKind.TAP : HopKind.PORT,
-		port: hop.port,
-		side: hop.kind === "port" && forward ? PortSide.OUTSIDE : PortSide.INSIDE,
-	};
+	return { ...EMPTY, ...link(end), ...back };
 }
 
 function link(
@@ -110,6 +120,8 @@ export class PathTables {
 	readonly #quiesce: () => void;
 	readonly #ranges: Ranges;
 	readonly #placed = new Map<number, layout.Path>();
+	/** As they were put; those of former runs are not here yet. */
+	readonly #known = new Map<number, PathState>();
 	#lastBorn = 0;
 
 	/** `quiesce` returns once no program can still look at a path that went. */
@@ -169,12 +181,9 @@ export class PathTables {
 			this.remove([path.spi]);
 		const old = this.#placed.get(path.spi);
 		const firstHop = old?.firstHop ?? this.#ranges.allocate(hops.length);
-		const changed = hops
-			.map((hop, i): [number, layout.Hop] => [firstHop + i, hop])
-			.filter(
-				([index, hop]) => textOf(this.#maps.hops.get(index)) !== textOf(hop),
-			);
-		this.#maps.hops.setBatch(changed);
+		const changed = this.#setHops(
+			hops.map((hop, i): [number, layout.Hop] => [firstHop + i, hop]),
+		);
 		if (!old)
 			for (const counters of [
 				this.#maps.hopCounters,
@@ -188,7 +197,31 @@ export class PathTables {
 		if (!old || textOf(old) !== textOf(value))
 			this.#maps.paths.set(path.spi, value);
 		this.#placed.set(path.spi, value);
-		if (changed.length > 0) nextEpoch(this.#maps.epochs);
+		this.#known.set(path.spi, path);
+		if (changed) nextEpoch(this.#maps.epochs);
+	}
+
+	/** Leads all paths through these ports to where they are attached now. */
+	repoint(ports: ReadonlySet<number>, attachments: Attachments): void {
+		const through = [...this.#known.values()].flatMap((path) => {
+			const firstHop = this.#placed.get(path.spi)?.firstHop;
+			if (firstHop === undefined) return [];
+			return path.hops.flatMap((hop, i): [number, layout.Hop][] =>
+				hop && "port" in hop && ports.has(hop.port)
+					? [[firstHop + i, hopValue(hop, path.direction, attachments)]]
+					: [],
+			);
+		});
+		if (this.#setHops(through)) nextEpoch(this.#maps.epochs);
+	}
+
+	/** Writes those that differ; whether there were any. */
+	#setHops(wanted: readonly [number, layout.Hop][]): boolean {
+		const changed = wanted.filter(
+			([index, hop]) => textOf(this.#maps.hops.get(index)) !== textOf(hop),
+		);
+		this.#maps.hops.setBatch(changed);
+		return changed.length > 0;
 	}
 
 	remove(spis: readonly number[]): void {
@@ -211,6 +244,7 @@ export class PathTables {
 			);
 			this.#ranges.free(path.firstHop);
 			this.#placed.delete(spi);
+			this.#known.delete(spi);
 		}
 	}
 }

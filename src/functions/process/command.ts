@@ -146,6 +146,7 @@ export class Command {
 			FIRST_DELAY_MS * 2 ** this.#failures++,
 			LAST_DELAY_MS,
 		);
+		clearTimeout(this.#timer);
 		this.#timer = setTimeout(() => void this.#restart(), delay);
 		this.#options.changed(`${reason}; starts again in ${delay} ms`);
 	}
@@ -154,7 +155,11 @@ export class Command {
 		this.#restarts++;
 		try {
 			await this.#start();
-			this.#options.changed("process: started again");
+			/* Not before it counts as up. */
+			this.#timer = setTimeout(
+				() => this.#options.changed("process: started again"),
+				SETTLED_MS,
+			);
 		} catch (error) {
 			this.#ended(error instanceof Error ? error.message : String(error));
 		}

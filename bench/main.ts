@@ -16,6 +16,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
 	"two-nodes": async () => (await import("./two-nodes.js")).twoNodes,
 	rules: async () => (await import("./rules.js")).rules,
 	stateful: async () => (await import("./stateful.js")).stateful,
+	learning: async () => (await import("./learning.js")).learning,
 };
 
 const names = Object.keys(benchmarks);

@@ -36,7 +36,9 @@ class Chain {
 
 	static async open(length: number, mode: Mode): Promise<Chain> {
 		const at = Array<string>(length).fill(NODE);
-		return new Chain(await Chainmail.open([NODE], at, MODES[mode]));
+		return new Chain(
+			await Chainmail.open([NODE], at, { offload: MODES[mode] }),
+		);
 	}
 
 	async measure(): Promise<void> {

@@ -2,9 +2,10 @@
 import { Fleet } from "../../lab/fleet.js";
 import { buildLab, type Lab } from "../../lab/lab.js";
 import { line, underlayAddress } from "../../lab/topologies/line.js";
+import type { Node } from "../../src/agent/node.js";
 import type { Intent, NodeDocument } from "../../src/model/intent.js";
 import { intentOf } from "../../src/plan/fixtures.js";
-import { firewalls } from "./functions.js";
+import { type FirewallSpec, firewalls } from "./functions.js";
 import { System } from "./system.js";
 
 export class Chainmail extends System {
@@ -19,11 +20,15 @@ export class Chainmail extends System {
 	static async open(
 		nodes: readonly string[],
 		at: readonly string[],
-		offload: "none" | "verdict" = "none",
+		spec: FirewallSpec = {},
 	): Promise<Chainmail> {
 		const lab = await buildLab(line(nodes));
-		const fleet = await Fleet.open(lab, intent(nodes, at, offload));
+		const fleet = await Fleet.open(lab, intent(nodes, at, spec));
 		return new Chainmail(lab, fleet).ready();
+	}
+
+	node(name: string): Node {
+		return this.#fleet.node(name);
 	}
 
 	override async close(): Promise<void> {
@@ -35,9 +40,9 @@ export class Chainmail extends System {
 function intent(
 	nodes: readonly string[],
 	at: readonly string[],
-	offload: "none" | "verdict",
+	spec: FirewallSpec,
 ): Intent {
-	const functions = firewalls(at, offload);
+	const functions = firewalls(at, spec);
 	const chain = functions.map(({ name }) => name).join(" -> ") || "pass";
 	return intentOf(
 		{

@@ -20,10 +20,15 @@ const FIREWALL = `table inet firewall {
 }
 `;
 
-/** `firewall-1` …: a function type an element, with an instance on that node. */
+export type FirewallSpec = Partial<FunctionDocument["spec"]>;
+
+/**
+ * `firewall-1` …: a function type an element, with an instance on that node.
+ * Nothing is learned from them unless `spec` says so.
+ */
 export function firewalls(
 	nodes: readonly string[],
-	offload: "none" | "verdict" = "none",
+	spec: FirewallSpec = {},
 ): FunctionDocument[] {
 	return nodes.map((node, i) => ({
 		kind: "Function",
@@ -32,8 +37,9 @@ export function firewalls(
 			attach: "routed",
 			runtime: "process",
 			ruleset: { text: FIREWALL },
-			offload,
+			offload: "none",
 			instances: [{ name: "a", node }],
+			...spec,
 		},
 	}));
 }
@@ -48,6 +54,7 @@ export async function startFunctions(
 	lab: Lab,
 	node: string,
 	count: number,
+	spec: FirewallSpec = {},
 ): Promise<Functions> {
 	const stateDir = mkdtempSync(join(tmpdir(), `chainmail-${lab.run}-`));
 	lab.removeWithLab(stateDir);
@@ -59,7 +66,7 @@ export async function startFunctions(
 		mtu: () => MTU,
 		notify: () => {},
 	});
-	const documents = firewalls(Array<string>(count).fill(node));
+	const documents = firewalls(Array<string>(count).fill(node), spec);
 	for (const [i, { name, spec }] of documents.entries())
 		await runtime.ensure({
 			function: name,

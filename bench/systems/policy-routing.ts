@@ -6,7 +6,11 @@ import { buildLab, type Lab } from "../../lab/lab.js";
 import { line } from "../../lab/topologies/line.js";
 import { hostEnd, linkAddresses, macOf } from "../../src/functions/names.js";
 import { ensureRoutes, ensureRules, ipBatch } from "../../src/kernel/ip.js";
-import { type Functions, startFunctions } from "./functions.js";
+import {
+	type FirewallSpec,
+	type Functions,
+	startFunctions,
+} from "./functions.js";
 import { System } from "./system.js";
 
 const NODE = "node";
@@ -22,9 +26,12 @@ export class PolicyRouting extends System {
 		this.#functions = functions;
 	}
 
-	static async open(count: number): Promise<PolicyRouting> {
+	static async open(
+		count: number,
+		spec: FirewallSpec = {},
+	): Promise<PolicyRouting> {
 		const lab = await buildLab(line([NODE], { forwarding: true }));
-		const functions = await startFunctions(lab, NODE, count);
+		const functions = await startFunctions(lab, NODE, count, spec);
 		await chain(count, lab.netns(NODE));
 		return new PolicyRouting(lab, functions).ready();
 	}

@@ -6,7 +6,7 @@ import type { Host, Lab } from "../../lab/lab.js";
 import { lineAddresses } from "../../lab/topologies/line.js";
 import { iperf, startIperfServer } from "../../lab/traffic/iperf.js";
 import { latency, startLatencyServer } from "../../lab/traffic/latency.js";
-import { packetRate } from "../../lab/traffic/packet-rate.js";
+import { macOf, neighbour, packetRate } from "../../lab/traffic/packet-rate.js";
 import { stamped } from "../lib/stamps.js";
 
 /** Of one UDP flow, µs. */
@@ -84,6 +84,16 @@ export abstract class System {
 	async roundTrip(seconds = 1): Promise<number> {
 		return (await latency(this.user, lineAddresses.server, { seconds })).p50Us;
 	}
+}
+
+/** Between which MACs a user's frames go to their first router. */
+export async function gatewayMacs(
+	user: Host,
+): Promise<{ readonly src: string; readonly dst: string }> {
+	return {
+		src: await macOf(user, "eth0"),
+		dst: await neighbour(user, lineAddresses.userGateway),
+	};
 }
 
 /** Closes all, the last one first, also when one of them fails. */

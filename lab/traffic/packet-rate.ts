@@ -139,16 +139,18 @@ async function linkOf(host: Host, name: string): Promise<LinkJson> {
 	return link;
 }
 
-async function linkStats(host: Host, name: string) {
+/** What an interface has received and sent. */
+export async function linkStats(host: Host, name: string) {
 	return (await linkOf(host, name)).stats64;
 }
 
-async function macOf(host: Host, name: string): Promise<string> {
+/** MAC address of a host's interface. */
+export async function macOf(host: Host, name: string): Promise<string> {
 	return (await linkOf(host, name)).address;
 }
 
 /** MAC address of a neighbour, asked for by a ping. */
-async function neighbour(host: Host, address: string): Promise<string> {
+export async function neighbour(host: Host, address: string): Promise<string> {
 	await host.run(["ping", "-n", "-q", "-c", "1", "-W", "1", address]);
 	const output = await host.must(["ip", "-j", "neigh", "show", address]);
 	const [entry] = JSON.parse(output) as { lladdr?: string }[];

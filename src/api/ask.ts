@@ -10,6 +10,9 @@ import type {
 import type { Missing } from "./schemas/parts.js";
 import type { FlowView, StateView } from "./schemas.js";
 
+/** A node reads some 500,000 entries of a table a second, one question after the other. */
+const TABLE_TIMEOUT_MS = 30_000;
+
 export interface Asked<T> {
 	/** By node. */
 	readonly answers: ReadonlyMap<string, T>;
@@ -58,8 +61,12 @@ export async function askFlows(
 	filter: FlowFilter,
 	live: ReadonlySet<number>,
 ): Promise<AskedFlows> {
-	const question = { what: "flows" as const, filter };
-	const { answers, failures } = await ask(fleet, fleet.connected(), question);
+	const { answers, failures } = await ask(
+		fleet,
+		fleet.connected(),
+		{ what: "flows", filter },
+		TABLE_TIMEOUT_MS,
+	);
 	const flows = rows(answers, filter.limit, ({ packets }) => packets);
 	return {
 		flows: flows.map((flow): FlowView => {
@@ -82,8 +89,12 @@ export async function askStates(
 	nodes: Iterable<string>,
 	filter: StateFilter,
 ): Promise<AskedStates> {
-	const question = { what: "states" as const, filter };
-	const { answers, failures } = await ask(fleet, nodes, question);
+	const { answers, failures } = await ask(
+		fleet,
+		nodes,
+		{ what: "states", filter },
+		TABLE_TIMEOUT_MS,
+	);
 	return {
 		states: rows(answers, filter.limit, ({ skipped }) => skipped),
 		failures,

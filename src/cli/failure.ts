@@ -11,7 +11,7 @@ export const ExitCode = {
 	unreachable: 3,
 	/** Nothing has this name. */
 	notFound: 4,
-	/** Stored, but not every node has confirmed: silent, or not connected. */
+	/** Not every node has confirmed: silent, or not connected. */
 	pending: 5,
 } as const;
 
@@ -23,8 +23,8 @@ export const exitCodeHelp = `Exit status:
   2  wrong usage
   3  the controller cannot be reached, or rejects the token
   4  nothing has this name
-  5  stored, but not every node has confirmed it in time: it did not answer, or
-     is not connected and gets it when it comes back`;
+  5  not every node has confirmed it in time: it did not answer, or is not
+     connected; what is stored it gets when it comes back`;
 
 /** What the system refused, in words, by its error codes (errno(3)). */
 const CAUSES: Readonly<Record<string, readonly [cause: string, fix: string]>> =

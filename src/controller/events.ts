@@ -35,17 +35,29 @@ export interface EventLog {
 	flush(): Promise<void>;
 }
 
+/**
+ * What the kernel samples of traffic: up to ten a second of each. They must not
+ * push out who changed what.
+ */
+const SAMPLED: ReadonlySet<string> = new Set([
+	"drop",
+	"learned",
+	"denied",
+	"revoked",
+]);
+
 const PREFIX = "event/";
 const LIMIT = 1000;
 const keyOf = (id: number) => `${PREFIX}${String(id).padStart(14, "0")}`;
 
-/** Opens the log; keeps the newest `keep` events. */
+/** Opens the log; keeps the newest `keep` events, at most half of them samples. */
 export async function openEventLog(
 	store: Store,
 	keep = 10_000,
 	now: () => number = Date.now,
 ): Promise<EventLog> {
 	const events = (await store.list(PREFIX)).map((e) => e.value as Event);
+	let samples = events.filter(({ kind }) => SAMPLED.has(kind)).length;
 	const listeners = new Set<(event: Event) => void>();
 	let nextId = (events.at(-1)?.id ?? 0) + 1;
 	let unsaved: Write[] = [];
@@ -55,11 +67,18 @@ export async function openEventLog(
 		return { id: nextId++, timeMs: now(), ...happening };
 	}
 
+	function forget(old: Event): void {
+		if (SAMPLED.has(old.kind)) samples--;
+		unsaved.push({ key: keyOf(old.id), value: undefined });
+	}
+
 	function publish(event: Event): void {
 		events.push(event);
-		for (const old of events.splice(0, events.length - keep)) {
-			unsaved.push({ key: keyOf(old.id), value: undefined });
+		if (SAMPLED.has(event.kind) && ++samples > keep / 2) {
+			const oldest = events.findIndex(({ kind }) => SAMPLED.has(kind));
+			for (const old of events.splice(oldest, 1)) forget(old);
 		}
+		for (const old of events.splice(0, events.length - keep)) forget(old);
 		for (const listener of [...listeners]) listener(event);
 	}
 

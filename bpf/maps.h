@@ -76,11 +76,13 @@ enum port_side { PORT_INSIDE, PORT_OUTSIDE };
 
 enum hop_flags {
 	HOP_PEER = 1,		/* veth into another namespace: redirect to its peer */
+	HOP_FAR = 2,		/* behind this node the path goes on to another */
 };
 
 enum path_flags {
 	PATH_PRESENT = 1,
 	PATH_REVERSE = 2,
+	PATH_FAR = 4,		/* a hop of it here has HOP_FAR */
 };
 
 enum rule_flags {
@@ -251,6 +253,26 @@ struct shortcut {
 	__u8 hops;		/* functions passed by */
 	__u8 hop_limit_taken;	/* by them together */
 	__u8 rewrites;
+};
+
+/*
+ * Where a flow's packets may go instead of to the next node: see lib/far.h. Key:
+ * the flow as it enters the node that asks.
+ */
+struct grant {
+	__u64 until_ns;
+	__u64 asked_ns;
+	__u64 ask_ns;		/* when to ask again */
+	__u32 spi;
+	__u32 born;		/* of the path */
+	__be32 nonce;		/* of the question; 0: it is answered */
+	__u32 node;
+	__u32 packets;		/* that have gone there since it was asked last */
+	__u32 bytes;
+	__u8 from_si;		/* where they would leave for the next node */
+	__u8 to_si;		/* their place at `node` */
+	__u8 taken;		/* from the hop limit, by the functions between */
+	__u8 pad[5];
 };
 
 struct epoch {
@@ -484,6 +506,23 @@ struct {
 	__type(value, struct epoch);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } epochs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct flow_key);
+	__type(value, struct grant);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} grants SEC(".maps");
+
+/* When another node was last let past functions of this one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct beat);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} granted SEC(".maps");
 
 /* Tag of a packet that may come back with another tuple -> its state. */
 struct {

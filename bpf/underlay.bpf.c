@@ -2,14 +2,9 @@
 /* From other nodes: tc ingress of underlay interfaces. VXLAN-GPE with NSH only. */
 #include "lib/parse.h"
 #include "lib/classify.h"
+#include "lib/ahead.h"
 #include "lib/forward.h"
 #include "lib/local.h"
-
-#ifndef BPF_F_ADJ_ROOM_DECAP_L3_IPV4
-#define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
-#define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
-#endif
-#define EINVAL 22
 
 /* Behind the Ethernet header. */
 struct outer {
@@ -23,6 +18,7 @@ struct decapsulation {
 	struct place at;
 	__u32 len;		/* of everything between Ethernet and the inner IP header */
 	__be16 proto;
+	bool oam;
 };
 
 /* RFC 8300 section 2: what this forwarder accepts. */
@@ -35,8 +31,9 @@ INLINE int check_nsh(const struct nsh *nsh, struct decapsulation *d)
 
 	if (base & NSH_VERSION_MASK)
 		return DROP_NSH_VERSION;
-	if (base & NSH_OAM)
+	if (base & NSH_OAM && !(type == NSH_MD1 && words == NSH_MD1_WORDS))
 		return DROP_NSH_OAM;
+	d->oam = !!(base & NSH_OAM);
 	if (!(type == NSH_MD1 && words == NSH_MD1_WORDS) && !(type == NSH_MD2 && words >= 2))
 		return DROP_NSH_MD_TYPE;
 	d->at.spi = path >> 8;
@@ -78,37 +75,11 @@ INLINE int check_outer(const struct outer *o, struct decapsulation *d)
 INLINE int pass_on(struct __sk_buff *skb, struct packet *p, struct decapsulation *d,
 		   const struct hop *hop)
 {
-	__u32 zero = 0, id = hop->node;
-	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
-	struct node *node = bpf_map_lookup_elem(&nodes, &id);
-	struct outer *o = (void *)(long)skb->data + ETH_HLEN;
-	__u16 base;
+	__u32 place = d->at.spi << 8 | d->at.si;
 
-	if (!cfg || !node || !node->present)
+	if (retarget(skb, hop->node, place, d->at.ttl << NSH_TTL_SHIFT, 0))
 		return drop(skb, p, DROP_NO_HOP, d->at.spi);
-	if ((void *)(o + 1) > (void *)(long)skb->data_end)
-		return drop(skb, p, DROP_TRUNCATED, d->at.spi);
-	base = bpf_ntohs(o->nsh.base) & ~NSH_TTL_MASK;
-	o->nsh.base = bpf_htons(base | d->at.ttl << NSH_TTL_SHIFT);
-	o->ip.saddr = cfg->underlay;
-	o->ip.daddr = node->underlay;
-	o->ip.ttl = UNDERLAY_TTL;
-	ip_checksum(&o->ip);
-	/* The checksum would cover addresses that changed; 0 is none (RFC 768). */
-	o->udp.check = 0;
-	return send_underlay(skb, p, id, d->at.spi);
-}
-
-INLINE int decapsulate(struct __sk_buff *skb, struct decapsulation *d)
-{
-	__u64 v6 = d->proto == bpf_htons(ETH_P_IPV6) ? BPF_F_ADJ_ROOM_DECAP_L3_IPV6 :
-						       BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
-	long err = bpf_skb_adjust_room(skb, -(__s32)d->len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | v6);
-
-	/* Kernels before 6.3 do not know the flag. */
-	if (err == -EINVAL)
-		err = bpf_skb_adjust_room(skb, -(__s32)d->len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
-	return err;
+	return send_underlay(skb, p, hop->node, d->at.spi);
 }
 
 /* A forwarder between two others: looked up before anything is taken off. */
@@ -166,6 +137,9 @@ FRAME int plain(struct __sk_buff *skb)
 	return take_way(skb, &p, &way, 0);
 }
 
+/* Beside verdicts tunnel() returns: an OAM packet in order, of MD type 1. */
+#define TUNNEL_OAM 100
+
 FRAME int tunnel(struct __sk_buff *skb)
 {
 	struct decapsulation d = {};
@@ -188,6 +162,8 @@ FRAME int tunnel(struct __sk_buff *skb)
 		return drop(skb, 0, err, d.at.spi);
 	if (end < ETH_HLEN + d.len + sizeof(struct iphdr))
 		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
+	if (d.oam)
+		return TUNNEL_OAM;
 	transit = transit_hop(skb, &d);
 	if (transit) {
 		d.at.ttl = nsh_ttl_decrement(d.at.ttl);
@@ -202,7 +178,7 @@ FRAME int tunnel(struct __sk_buff *skb)
 	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct outer), d.at.metadata.context,
 			       sizeof(d.at.metadata.context)))
 		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
-	if (decapsulate(skb, &d))
+	if (decapsulate(skb, d.len, d.proto))
 		return drop(skb, 0, DROP_RESOURCES, d.at.spi);
 	p.l3 = ETH_HLEN;
 	err = parse_ip(skb, &p, d.proto, UNDERLAY_SCOPE(d.at.spi));
@@ -230,12 +206,16 @@ int underlay(struct __sk_buff *skb)
 {
 	__u32 zero = 0;
 	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
+	int verdict;
 
 	if (!cfg || skb->pkt_type != 0 /* PACKET_HOST */)
 		return TC_ACT_OK;
 	if (skb->data + ETH_HLEN + sizeof(struct outer) > skb->data_end)
 		bpf_skb_pull_data(skb, skb->len < 256 ? skb->len : 256);
-	return is_tunnel(skb, cfg) ? tunnel(skb) : plain(skb);
+	if (!is_tunnel(skb, cfg))
+		return plain(skb);
+	verdict = tunnel(skb);
+	return verdict == TUNNEL_OAM ? take_oam(skb) : verdict;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -6,9 +6,8 @@
 #pragma once
 
 #include "exit.h"
+#include "far.h"
 #include "reset.h"
-#include "shortcut.h"
-#include "underlay.h"
 
 /* The newest packet's: by what comes back of it, its function is judged. */
 INLINE void note_given(struct __sk_buff *skb, const struct packet *p, struct state *s,
@@ -70,13 +69,14 @@ INLINE struct state *remember(struct __sk_buff *skb, const struct packet *p, con
 }
 
 INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct hop *hop,
-			const struct path *path, const struct place *at, bool tagged)
+			const struct path *path, const struct place *at)
 {
+	struct service *sv = service_of(hop->port);
 	struct state *s = remember(skb, p, hop, path, at);
 
 	if (!s)
 		return drop(skb, p, DROP_RESOURCES, at->spi);
-	if (tagged)
+	if (sv && sv->offload == OFFLOAD_REWRITE)
 		tag_packet(skb, p, s->tag);
 	return send_to_port(skb, p, hop);
 }
@@ -104,64 +104,99 @@ INLINE struct hop *next_hop(struct __sk_buff *skb, const struct path *path, stru
 	return hop;
 }
 
+/* A function stands in the packet's way, or does not: as pass_hop(). */
+INLINE int pass_function(struct __sk_buff *skb, struct packet *p, const struct path *path,
+			 const struct place *at, const struct hop *hop, struct walk *w)
+{
+	struct service *sv = service_of(hop->port);
+	int verdict;
+
+	p->key.scope = PORT_SCOPE(hop->port, hop->side);
+	if (!sv || !(sv->offload | sv->flags))
+		return PROXY_GIVE;
+	verdict = consult(skb, p, hop->port, w);
+	if (verdict != DROP_FUNCTION_DOWN || !(sv->flags & SERVICE_RESET))
+		return verdict;
+	w->collapses = false;
+	return remember(skb, p, hop, path, at) && !reset_both(skb, p, hop->ifindex) ? PROXY_SKIP : verdict;
+}
+
+/*
+ * PROXY_SKIP: the packet is past the hop, and `at` its next place. PROXY_GIVE: the
+ * hop is where it goes. PROXY_FAR: to the hop, or past it. Else the reason to drop it.
+ */
+FRAME int pass_hop(struct __sk_buff *skb, struct packet *p, const struct path *path, struct place *at,
+		   const struct hop *hop)
+{
+	struct walk *w = this_walk();
+	int verdict;
+
+	if (!p || !path || !at || !hop || !w)
+		return DROP_RESOURCES;
+	switch (hop->kind) {
+	case HOP_TAP:
+		w->collapses = false;
+		if (copy_to_tap(skb, p, hop))
+			return DROP_RESOURCES;
+		break;
+	case HOP_PORT:
+		verdict = pass_function(skb, p, path, at, hop, w);
+		if (verdict != PROXY_SKIP)
+			return verdict;
+		break;
+	case HOP_NODE:
+		collapse(p, path, at, w);
+		return hop->flags & HOP_FAR && w->jumps ? PROXY_FAR : PROXY_GIVE;
+	case HOP_EXIT:
+		collapse(p, path, at, w);
+		return PROXY_GIVE;
+	default:
+		return PROXY_GIVE;
+	}
+	at->si--;
+	return PROXY_SKIP;
+}
+
 /* `enters`: the packet comes from elsewhere, not out of a function of this node. */
 INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *path, struct place *at,
 		   bool enters)
 {
-	struct walk *w = 0;
-	struct service *sv;
+	struct walk *w = begin_walk(p, path, at, enters);
 	struct hop *hop;
-	bool tagged = false;
 	int err, verdict;
 
-	if (untag(skb, p))
+	if (!w || untag(skb, p))
 		return drop(skb, p, DROP_RESOURCES, at->spi);
-	if (enters)
-		w = begin_walk(p, at);
-	if (w) {
+	if (w->collapses) {
 		verdict = take_shortcut(skb, p, path, at, w);
-		if (verdict == PROXY_SKIP)
-			w = 0;
-		else if (verdict != PROXY_GIVE)
+		if (verdict != PROXY_SKIP && verdict != PROXY_GIVE)
 			return drop(skb, p, verdict, at->spi);
 	}
 	hop = next_hop(skb, path, at, &err);
 	for (int i = 0; i < MAX_HOPS && hop; i++) {
-		if (hop->kind == HOP_TAP) {
-			if (copy_to_tap(skb, p, hop))
+		verdict = pass_hop(skb, p, path, at, hop);
+		if (verdict == PROXY_FAR) {
+			w->jumps = false;
+			verdict = go_far(skb, p, path, at, hop->node);
+			if (verdict < 0)
 				return drop(skb, p, DROP_RESOURCES, at->spi);
-			w = 0;
-		} else if (hop->kind == HOP_PORT) {
-			p->key.scope = PORT_SCOPE(hop->port, hop->side);
-			sv = service_of(hop->port);
-			if (!sv || !(sv->offload | sv->flags))
-				break;
-			tagged = sv->offload == OFFLOAD_REWRITE;
-			verdict = consult(skb, p, hop->port, w);
-			if (verdict == DROP_FUNCTION_DOWN && sv->flags & SERVICE_RESET &&
-			    remember(skb, p, hop, path, at) && !reset_both(skb, p, hop->ifindex)) {
-				verdict = PROXY_SKIP;
-				w = 0;
-			}
-			if (verdict == PROXY_GIVE)
-				break;
-			if (verdict != PROXY_SKIP)
-				return drop(skb, p, verdict, at->spi);
-		} else {
-			break;
+			w->node = verdict;
+			/* The path may come back here: then it goes on as if it had been away. */
+			verdict = w->node && w->node == own_id() ? PROXY_SKIP : PROXY_GIVE;
 		}
-		at->si--;
+		if (verdict == PROXY_GIVE)
+			break;
+		if (verdict != PROXY_SKIP)
+			return drop(skb, p, verdict, at->spi);
 		hop = next_hop(skb, path, at, &err);
 	}
 	if (!hop)
 		return drop(skb, p, err, at->spi);
-	if (w && at->si != w->si && hop->kind != HOP_PORT && !is_control(p))
-		make_shortcut(p, path, at, w);
 	switch (hop->kind) {
 	case HOP_PORT:
-		return give_to_port(skb, p, hop, path, at, tagged);
+		return give_to_port(skb, p, hop, path, at);
 	case HOP_NODE:
-		return send_to_node(skb, p, hop, path, at);
+		return send_to_node(skb, p, w->node ? w->node : hop->node, path, at);
 	case HOP_EXIT:
 		return leave(skb, p, path, at->spi);
 	}

@@ -14,6 +14,7 @@
 enum proxy {
 	PROXY_SKIP = 0,
 	PROXY_GIVE = -1,
+	PROXY_FAR = -2,
 };
 
 INLINE struct service *service_of(__u32 port)
@@ -177,7 +178,6 @@ INLINE int consult_pending(struct __sk_buff *skb, const struct packet *p, __u32 
 
 /*
  * Whether the packet, whose key has the port's scope, has to see the function.
- * `w`: its walk, if it began on this node and not behind a function.
  * PROXY_SKIP: it need not, and looks as if it had.
  */
 FRAME int consult(struct __sk_buff *skb, struct packet *p, __u32 port, struct walk *w)

@@ -19,24 +19,35 @@ struct {
 	__type(value, struct walk);
 } walks SEC(".maps");
 
-/* 0 where nothing can be learned here: then nothing is ever skipped. */
-INLINE struct walk *begin_walk(const struct packet *p, const struct place *at)
+INLINE struct walk *this_walk(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&walks, &zero);
+}
+
+/* `enters`: from elsewhere, so that what it finds may be said of the flow's next packets. */
+INLINE struct walk *begin_walk(const struct packet *p, const struct path *path, const struct place *at,
+			       bool enters)
 {
 	__u32 zero = 0;
 	struct epoch *epoch = bpf_map_lookup_elem(&epochs, &zero);
-	struct walk *w;
+	struct walk *w = this_walk();
 
-	if (!epoch || !epoch->learning)
+	if (!w || !epoch)
 		return 0;
-	w = bpf_map_lookup_elem(&walks, &zero);
-	if (!w)
-		return 0;
-	w->epoch = epoch->now;
-	w->entered = p->key;
-	w->hop_limit = p->hop_limit;
-	w->dscp = p->dscp;
-	w->si = at->si;
+	w->node = 0;
 	w->packets = 0;
+	w->jumps = enters && path->flags & PATH_FAR;
+	/* Where nothing can be learned, nothing is skipped. */
+	w->collapses = enters && epoch->learning;
+	if (w->collapses | w->jumps) {
+		w->epoch = epoch->now;
+		w->entered = p->key;
+		w->hop_limit = p->hop_limit;
+		w->dscp = p->dscp;
+		w->si = at->si;
+	}
 	return w;
 }
 
@@ -85,6 +96,7 @@ INLINE int take_shortcut(struct __sk_buff *skb, struct packet *p, const struct p
 	count(&shortcut_counters, path->first_hop + SI_START - at->si, skb->len);
 	at->si -= cut->hops;
 	at->ttl -= cut->hops;
+	w->collapses = false;
 	return PROXY_SKIP;
 }
 
@@ -120,4 +132,12 @@ COLD int make_shortcut(const struct packet *p, const struct path *path, const st
 	cut->until_ns = now_ns() + SHORTCUT_NS;
 	cut->epoch = w->epoch;
 	return 0;
+}
+
+/* Where the functions of this node end. */
+INLINE void collapse(const struct packet *p, const struct path *path, const struct place *at, struct walk *w)
+{
+	if (w->collapses && at->si != w->si && !is_control(p))
+		make_shortcut(p, path, at, w);
+	w->collapses = false;
 }

@@ -66,17 +66,20 @@ struct place {
 	struct metadata metadata;
 };
 
-/* A packet's walk along the functions of a node, where something may be learned. */
+/* A packet's walk along the functions of a node. */
 struct walk {
 	struct flow_key entered;
 	__u32 epoch;		/* of the node when it began */
+	__u32 node;		/* to which it goes past others; 0: to the next */
 	__u32 next_sequence;
+	__u32 pad;
 	__u64 packets;		/* that passed the same functions by a shortcut before */
 	__u64 bytes;
-	__u8 si;		/* as it began, like those below */
+	__u8 si;		/* as it began, like the next two */
 	__u8 hop_limit;
 	__u8 dscp;
-	__u8 pad[5];
+	bool collapses;		/* no function has had a say in it yet: it may make a shortcut */
+	bool jumps;		/* it may go past other nodes */
 };
 
 /* Monotonic, to the timer tick: enough for ages, and a tenth of the exact cost. */

@@ -13,6 +13,26 @@
 #define BPF_F_ADJ_ROOM_ENCAP_L2(len) (((__u64)(len) & 0xff) << 56)
 #endif
 
+#ifndef BPF_F_ADJ_ROOM_DECAP_L3_IPV4
+#define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
+#define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
+#endif
+#define EINVAL 22
+#define EALREADY 114
+
+/* Takes off what is between Ethernet and the inner IP header: `len` bytes. */
+INLINE int decapsulate(struct __sk_buff *skb, __u32 len, __be16 proto)
+{
+	__u64 v6 = proto == bpf_htons(ETH_P_IPV6) ? BPF_F_ADJ_ROOM_DECAP_L3_IPV6 :
+						    BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
+	long err = bpf_skb_adjust_room(skb, -(__s32)len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | v6);
+
+	/* Kernels before 6.3 do not know the flag. */
+	if (err == -EINVAL)
+		err = bpf_skb_adjust_room(skb, -(__s32)len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	return err;
+}
+
 INLINE void ip_checksum(struct iphdr *ip)
 {
 	__u16 *w = (__u16 *)ip;
@@ -53,6 +73,27 @@ FRAME int send_underlay(struct __sk_buff *skb, const struct packet *p, __u32 id,
 	return bpf_redirect(fib.ifindex, 0);
 }
 
+/*
+ * Room for the headers of a tunnel. What has been in one before, and never left this
+ * machine, counts as encapsulated for good: its inner headers are where they were,
+ * and its segments' type is known. Only its protocol is to be that of IPv4 again,
+ * which goes with taking room away.
+ */
+INLINE int make_room(struct __sk_buff *skb, __u32 len, __u32 tunnel)
+{
+	long err = bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC,
+				       BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
+				       BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(tunnel));
+
+	if (err != -EALREADY)
+		return err;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	err = bpf_skb_adjust_room(skb, len + sizeof(__u32), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	return err ? err : bpf_skb_adjust_room(skb, -(__s32)sizeof(__u32), BPF_ADJ_ROOM_MAC,
+					       BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_DECAP_L3_IPV4);
+}
+
 FRAME int encapsulate(struct __sk_buff *skb, const struct packet *p, __u32 id, __u32 tenant,
 		      const struct place *at)
 {
@@ -69,10 +110,7 @@ FRAME int encapsulate(struct __sk_buff *skb, const struct packet *p, __u32 id, _
 	if (!cfg || !node || !node->present || !cfg->underlay)
 		return drop(skb, p, DROP_NO_HOP, at->spi);
 	/* Segments keep their size: the path's MTU already leaves room for the headers. */
-	if (bpf_skb_adjust_room(skb, sizeof(e), BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
-				BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
-				BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(e.vxlan) + sizeof(e.nsh))))
+	if (make_room(skb, sizeof(e), sizeof(e.vxlan) + sizeof(e.nsh)))
 		return drop(skb, p, DROP_RESOURCES, at->spi);
 	e.ip.version = 4;
 	e.ip.ihl = 5;
@@ -106,12 +144,12 @@ FRAME int encapsulate(struct __sk_buff *skb, const struct packet *p, __u32 id, _
 	return TC_ACT_OK;
 }
 
-INLINE int send_to_node(struct __sk_buff *skb, struct packet *p, const struct hop *hop,
-			const struct path *path, const struct place *at)
+INLINE int send_to_node(struct __sk_buff *skb, struct packet *p, __u32 node, const struct path *path,
+			const struct place *at)
 {
-	int verdict = encapsulate(skb, p, hop->node, path->tenant, at);
+	int verdict = encapsulate(skb, p, node, path->tenant, at);
 
 	if (verdict != TC_ACT_OK)
 		return verdict;
-	return send_underlay(skb, p, hop->node, at->spi);
+	return send_underlay(skb, p, node, at->spi);
 }

@@ -71,9 +71,20 @@ export function line(
 			{ host: "user", to: "default6", via: "2001:db8:1::1" },
 			{ host: "server", to: "default", via: at.serverGateway },
 			{ host: "server", to: "default6", via: "2001:db8:203::1" },
-			...between.flatMap(({ node, before, near, far }) => [
+			...between.flatMap(({ node, before, near, far }, i) => [
 				{ host: before, to: "203.0.113.0/24", via: far },
 				{ host: node, to: "10.0.1.0/24", via: near },
+				/* Underlay links that the two are not at. */
+				...between.slice(i + 1).map((_, k) => ({
+					host: before,
+					to: `192.0.2.${4 * (i + 1 + k)}/30`,
+					via: far,
+				})),
+				...between.slice(0, i).map((_, k) => ({
+					host: node,
+					to: `192.0.2.${4 * k}/30`,
+					via: near,
+				})),
 			]),
 		],
 		sysctls: Object.fromEntries(

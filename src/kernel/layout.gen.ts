@@ -273,18 +273,22 @@ export const PORT_SIDE_NAMES: readonly string[] = ["inside", "outside"];
 export const HopFlags = {
 	/** veth into another namespace: redirect to its peer */
 	PEER: 1,
+	/** behind this node the path goes on to another */
+	FAR: 2,
 } as const;
 export type HopFlags = (typeof HopFlags)[keyof typeof HopFlags];
+
+/** Names of enum hop_flags by value. */
+export const HOP_FLAGS_NAMES: readonly string[] = ["", "peer", "far"];
 
 /** enum path_flags. */
 export const PathFlags = {
 	PRESENT: 1,
 	REVERSE: 2,
+	/** a hop of it here has HOP_FAR */
+	FAR: 4,
 } as const;
 export type PathFlags = (typeof PathFlags)[keyof typeof PathFlags];
-
-/** Names of enum path_flags by value. */
-export const PATH_FLAGS_NAMES: readonly string[] = ["", "present", "reverse"];
 
 /** enum rule_flags. */
 export const RuleFlags = {
@@ -805,6 +809,80 @@ export const epoch: Codec<Epoch> = {
 export const encodeEpoch = (value: Epoch): Buffer => encode(epoch, value);
 export const decodeEpoch = epoch.decode;
 
+/** struct grant, 56 bytes. */
+export interface Grant {
+	readonly untilNs: number;
+	readonly askedNs: number;
+	readonly askNs: number;
+	readonly spi: number;
+	readonly born: number;
+	readonly nonce: number;
+	readonly node: number;
+	readonly packets: number;
+	readonly bytes: number;
+	readonly fromSi: number;
+	readonly toSi: number;
+	readonly taken: number;
+}
+
+export const grant: Codec<Grant> = {
+	size: 56,
+	write(value, buffer, offset) {
+		buffer.fill(0, offset, offset + 56);
+		writeU64(value.untilNs, buffer, offset);
+		writeU64(value.askedNs, buffer, offset + 8);
+		writeU64(value.askNs, buffer, offset + 16);
+		buffer.writeUInt32LE(value.spi, offset + 24);
+		buffer.writeUInt32LE(value.born, offset + 28);
+		buffer.writeUInt32BE(value.nonce, offset + 32);
+		buffer.writeUInt32LE(value.node, offset + 36);
+		buffer.writeUInt32LE(value.packets, offset + 40);
+		buffer.writeUInt32LE(value.bytes, offset + 44);
+		buffer.writeUInt8(value.fromSi, offset + 48);
+		buffer.writeUInt8(value.toSi, offset + 49);
+		buffer.writeUInt8(value.taken, offset + 50);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			untilNs: readU64(buffer, offset),
+			askedNs: readU64(buffer, offset + 8),
+			askNs: readU64(buffer, offset + 16),
+			spi: buffer.readUInt32LE(offset + 24),
+			born: buffer.readUInt32LE(offset + 28),
+			nonce: buffer.readUInt32BE(offset + 32),
+			node: buffer.readUInt32LE(offset + 36),
+			packets: buffer.readUInt32LE(offset + 40),
+			bytes: buffer.readUInt32LE(offset + 44),
+			fromSi: buffer.readUInt8(offset + 48),
+			toSi: buffer.readUInt8(offset + 49),
+			taken: buffer.readUInt8(offset + 50),
+		};
+	},
+};
+
+export const encodeGrant = (value: Grant): Buffer => encode(grant, value);
+export const decodeGrant = grant.decode;
+
+/** struct beat, 8 bytes. */
+export interface Beat {
+	readonly lastNs: number;
+}
+
+export const beat: Codec<Beat> = {
+	size: 8,
+	write(value, buffer, offset) {
+		writeU64(value.lastNs, buffer, offset);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			lastNs: readU64(buffer, offset),
+		};
+	},
+};
+
+export const encodeBeat = (value: Beat): Buffer => encode(beat, value);
+export const decodeBeat = beat.decode;
+
 /** struct service, 32 bytes. */
 export interface Service {
 	readonly generation: number;
@@ -851,26 +929,6 @@ export const service: Codec<Service> = {
 
 export const encodeService = (value: Service): Buffer => encode(service, value);
 export const decodeService = service.decode;
-
-/** struct beat, 8 bytes. */
-export interface Beat {
-	readonly lastNs: number;
-}
-
-export const beat: Codec<Beat> = {
-	size: 8,
-	write(value, buffer, offset) {
-		writeU64(value.lastNs, buffer, offset);
-	},
-	decode(buffer, offset = 0) {
-		return {
-			lastNs: readU64(buffer, offset),
-		};
-	},
-};
-
-export const encodeBeat = (value: Beat): Buffer => encode(beat, value);
-export const decodeBeat = beat.decode;
 
 /** struct tally, 8 bytes. */
 export interface Tally {
@@ -1513,6 +1571,20 @@ export const MAPS = {
 		key: u32,
 		value: epoch,
 	} satisfies MapDefinition<number, Epoch>,
+	grants: {
+		name: "grants",
+		type: "lru_hash",
+		maxEntries: 65536,
+		key: flowKey,
+		value: grant,
+	} satisfies MapDefinition<FlowKey, Grant>,
+	granted: {
+		name: "granted",
+		type: "array",
+		maxEntries: 1,
+		key: u32,
+		value: beat,
+	} satisfies MapDefinition<number, Beat>,
 	tags: {
 		name: "tags",
 		type: "lru_hash",

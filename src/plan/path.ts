@@ -123,9 +123,15 @@ function hopsOf(
 		hops[index] = hop;
 	};
 	let before = ingress;
-	for (const [index, node] of servers(stops, egress).entries()) {
+	const way = servers(stops, egress);
+	for (const [index, node] of way.entries()) {
 		if (before !== node) {
-			set(before, index, { kind: "node", nodeId: nodeId(node) });
+			const far = way.slice(index).some((other) => other !== node);
+			set(before, index, {
+				kind: "node",
+				nodeId: nodeId(node),
+				...(far && { far }),
+			});
 		}
 		const stop = stops[index];
 		set(

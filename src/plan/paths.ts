@@ -188,10 +188,10 @@ export class PathTable {
 			stops: functions.some(rewrites) ? undefined : this.#stops(some, "", 0),
 			...this.cache.lane(key),
 		};
-		for (const [from, to] of crossed) {
-			this.#meet(from, to);
-			this.#meet(to, from);
-		}
+		/* A flow may come to go past the nodes between. */
+		const way = new Set(crossed.flat());
+		for (const from of way)
+			for (const to of way) if (from !== to) this.#meet(from, to);
 		lanes.set(combination, lane);
 		return lane;
 	}

@@ -73,12 +73,17 @@ test("functions away from the ingress: it begins with a node hop", () => {
 		policy("p", "match(*) >> fw"),
 	);
 	const path = (name: string) => stateOf(made, name).paths[0]?.hops;
-	assert.deepEqual(path("in"), [{ kind: "node", nodeId: 2 }, null]);
+	assert.deepEqual(path("in"), [{ kind: "node", nodeId: 2, far: true }, null]);
 	assert.deepEqual(path("mid"), [
 		{ kind: "port", port: 1 },
 		{ kind: "node", nodeId: 3 },
 	]);
 	assert.deepEqual(path("out"), [null, { kind: "exit" }]);
+	assert.deepEqual(
+		stateOf(made, "in").peers.map(({ nodeId }) => nodeId),
+		[2, 3],
+		"a flow may come to go past the one between",
+	);
 });
 
 test("all on one node: no peers, whole MTU", () => {

@@ -103,7 +103,12 @@ export type HopState =
 	/** Give a tap a copy, then go on with the next service index. */
 	| { readonly kind: "tap"; readonly port: number }
 	/** Encapsulate to another node. */
-	| { readonly kind: "node"; readonly nodeId: number }
+	| {
+			readonly kind: "node";
+			readonly nodeId: number;
+			/** Behind it the path goes on to another node. */
+			readonly far?: true;
+	  }
 	/** Leave the chain here. */
 	| { readonly kind: "exit" };
 

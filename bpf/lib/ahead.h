@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Packets that go ahead of a flow (see far.h): passed on past functions that let it
+ * pass, answered by the first node that has something to do, and what is made of
+ * the answer where it was asked. None of them is ever delivered.
+ */
+#pragma once
+
+#include "far.h"
+
+/* The function lets the flow pass and need not see it now; nothing changes by asking. */
+INLINE bool vouches(const struct packet *p, const struct state *s, const struct service *sv, __u64 now)
+{
+	return sv->offload && !(sv->flags & SERVICE_DOWN) && s->generation == sv->generation &&
+	       s->verdict == VERDICT_ALLOW && now - s->last_seen_ns <= idle_ns(sv, p->key.t.proto) &&
+	       !s->sampled_ns && now - s->vouched_ns <= sv->revalidate_ms * NS_PER_MS &&
+	       p->hop_limit > s->hop_limit_taken;
+}
+
+/* Whether the packet may pass the function at `index` by; counts those that have. */
+COLD int passes_by(struct packet *p, const struct hop *hop, __u32 index, __u32 si, struct far_message *m)
+{
+	struct service *sv;
+	struct counter *c;
+	struct state *s;
+	__u32 packets;
+	__u64 now = now_ns();
+
+	if (!p || !hop || !m || hop->kind != HOP_PORT)
+		return 0;
+	p->key.scope = PORT_SCOPE(hop->port, hop->side);
+	sv = service_of(hop->port);
+	s = bpf_map_lookup_elem(&states, &p->key);
+	if (!sv || !s || !vouches(p, s, sv, now))
+		return 0;
+	p->hop_limit -= s->hop_limit_taken;
+	m->taken += s->hop_limit_taken;
+	packets = m->packets[0] << 16 | m->packets[1] << 8 | m->packets[2];
+	if (!packets || si <= m->to_si)
+		return 1;
+	s->last_seen_ns = now;
+	s->skipped += packets;
+	s->skipped_bytes += bpf_ntohl(m->bytes);
+	c = bpf_map_lookup_elem(&hop_counters, &index);
+	if (c) {
+		c->packets += packets;
+		c->bytes += bpf_ntohl(m->bytes);
+	}
+	return 1;
+}
+
+/* Past all functions here that let the flow pass: *si is where it stops. */
+INLINE struct hop *first_that_minds(struct packet *p, const struct path *path, __u8 *si, struct far_message *m)
+{
+	struct hop *hop = 0;
+
+	for (int i = 0; i < MAX_HOPS; i++) {
+		__u32 index = SI_START - *si;
+
+		if (index > path->length)
+			return 0;
+		index += path->first_hop;
+		hop = bpf_map_lookup_elem(&hops, &index);
+		if (!hop || !passes_by(p, hop, index, *si, m))
+			return hop;
+		(*si)--;
+	}
+	return 0;
+}
+
+/* What was asked has come to its end: the flow's packets may go to `node`. */
+FRAME int take_answer(const struct packet *p, const struct path *path, __u32 spi_si,
+		      const struct far_message *m, __u32 node)
+{
+	struct flow_key key;
+	struct grant *g;
+	__u8 si = spi_si, scope;
+
+	if (!p || !path || !m)
+		return TC_ACT_SHOT;
+	scope = m->kind & FAR_SCOPE;
+	key = p->key;
+	key.scope = scope == FAR_TENANT ? path->tenant :
+		    scope == FAR_SHARED ? SCOPE_SHARED : UNDERLAY_SCOPE(spi_si >> 8);
+	g = bpf_map_lookup_elem(&grants, &key);
+	if (!g || !m->nonce || g->nonce != m->nonce || g->spi != spi_si >> 8 || g->born != path->born)
+		return TC_ACT_SHOT;
+	g->nonce = 0;
+	if (si >= g->from_si) {
+		g->until_ns = 0;
+		g->ask_ns = g->asked_ns + ASK_LATER_NS;
+		return TC_ACT_SHOT;
+	}
+	g->until_ns = 0;
+	g->node = node;
+	g->to_si = si;
+	g->taken = m->taken;
+	g->until_ns = g->asked_ns + LEASE_NS;
+	return TC_ACT_SHOT;
+}
+
+/* `skb` is still encapsulated; its place is `spi_si`, what is inside is `p`. */
+FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path *path, __u32 spi_si,
+		     struct far_message *m)
+{
+	__u32 zero = 0, asker, id;
+	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
+	struct beat *last = bpf_map_lookup_elem(&granted, &zero);
+	__u8 si = spi_si, taken;
+	struct hop *hop;
+
+	if (!p || !path || !m || !cfg || !last)
+		return TC_ACT_SHOT;
+	taken = m->taken;
+	asker = bpf_ntohs(m->asker);
+	hop = first_that_minds(p, path, &si, m);
+	if (hop && hop->kind == HOP_NODE) {
+		/* Before it goes on: a change here has to wait for what follows from it. */
+		last->last_ns = now_ns();
+		id = hop->node;
+		if (retarget(skb, id, (spi_si & ~0xff) | si, NSH_OAM | NSH_TTL_MASK, m))
+			return TC_ACT_SHOT;
+		return send_underlay(skb, p, id, spi_si >> 8);
+	}
+	/* Nothing here is passed by: the packets are to come to where this one arrived. */
+	m->taken = taken;
+	if (asker == cfg->node_id)
+		return take_answer(p, path, spi_si, m, asker);
+	m->kind = (m->kind & FAR_SCOPE) | FAR_ANSWER;
+	id = cfg->node_id;
+	m->packets[1] = id >> 8;
+	m->packets[2] = id;
+	if (retarget(skb, asker, spi_si, NSH_OAM | NSH_TTL_MASK, m))
+		return TC_ACT_SHOT;
+	return send_underlay(skb, p, asker, spi_si >> 8);
+}
+
+/* An OAM packet of ours, or of somebody else; headers in front of it are in order. */
+FRAME int take_oam(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	struct nsh_md1 nsh;
+	struct far_message m;
+	struct path *path;
+	__be16 proto;
+	__u32 place;
+	__u8 kind;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct encapsulation, nsh), &nsh, sizeof(nsh)))
+		return drop(skb, 0, DROP_TRUNCATED, 0);
+	__builtin_memcpy(&m, nsh.context, sizeof(m));
+	kind = m.kind & FAR_KIND;
+	place = bpf_ntohl(nsh.base.path);
+	proto = nsh.base.next == NSH_NEXT_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	if (nsh.base.next == NSH_NEXT_ETHERNET || (kind != FAR_ASK && kind != FAR_ANSWER))
+		return drop(skb, 0, DROP_NSH_OAM, place >> 8);
+	p.l3 = ETH_HLEN + sizeof(struct encapsulation);
+	path = find_path(place >> 8);
+	if (parse_ip(skb, &p, proto, UNDERLAY_SCOPE(place >> 8)) || is_control(&p) || !path)
+		return TC_ACT_SHOT;
+	if (kind == FAR_ANSWER)
+		return take_answer(&p, path, place, &m, m.packets[1] << 8 | m.packets[2]);
+	return answer_ask(skb, &p, path, place, &m);
+}

@@ -13,30 +13,17 @@ import type {
 } from "../api/schemas.js";
 import { STATE_VERDICTS } from "../plan/verdicts.js";
 import type { Client, Query } from "./client.js";
-import { CliFailure, ExitCode } from "./failure.js";
-import { absent, listable, type Noun, nameless, nounOf } from "./kinds.js";
+import {
+	checkFilters,
+	flowQuery,
+	type GetOptions,
+	ROWS_LIMIT,
+} from "./filters.js";
+import { absent, listable, type Noun, nounOf } from "./kinds.js";
 import { integer, milliseconds, port, protocolNumber } from "./numbers.js";
 import { show } from "./output.js";
 import { formatOf, look, type Services, withClient } from "./session.js";
 import { type Column, table } from "./table.js";
-
-interface Options {
-	readonly watch?: boolean;
-	readonly interval: number;
-	readonly tenant?: string;
-	readonly function?: string;
-	readonly instance?: string;
-	readonly node?: string;
-	readonly verdict?: string;
-	readonly src?: string;
-	readonly dst?: string;
-	readonly proto?: number;
-	readonly sport?: number;
-	readonly dport?: number;
-	readonly limit?: number;
-	readonly after?: number;
-	readonly all?: boolean;
-}
 
 const ERASE_SCREEN = "\u001b[H\u001b[2J\u001b[3J";
 
@@ -77,7 +64,7 @@ export function registerGet(program: Command, services: Services): void {
 		)
 		.option(
 			"--limit <count>",
-			"flows, states, events: at most",
+			"flows, states, events: at most (default: 1000)",
 			integer(1, 10_000),
 		)
 		.option(
@@ -101,7 +88,7 @@ Examples:
 			async (
 				word: string,
 				name: string | undefined,
-				options: Options,
+				options: GetOptions,
 				command: Command,
 			) => {
 				const noun = nounOf(word, listable);
@@ -115,57 +102,11 @@ Examples:
 		);
 }
 
-/** Which options pick from which lists; others would be silently without effect. */
-const FILTERS: Readonly<Record<string, readonly Noun[]>> = {
-	tenant: ["policies", "paths", "flows", "states"],
-	src: ["flows", "states"],
-	dst: ["flows", "states"],
-	proto: ["flows", "states"],
-	sport: ["flows", "states"],
-	dport: ["flows", "states"],
-	function: ["states"],
-	instance: ["states"],
-	node: ["states"],
-	verdict: ["states"],
-	limit: ["flows", "states", "events"],
-	after: ["events"],
-	all: ["counters"],
-};
-
-function checkFilters(
-	noun: Noun,
-	name: string | undefined,
-	options: Options,
-	command: Command,
-): void {
-	const refuse = (cause: string) => {
-		throw new CliFailure(`get ${noun}: ${cause}`, ExitCode.usage);
-	};
-	for (const [option, nouns] of Object.entries(FILTERS))
-		if (option in options && !nouns.includes(noun))
-			refuse(`--${option} does not apply (it goes with ${nouns.join(", ")})`);
-	if (name !== undefined && nameless.includes(noun))
-		refuse(
-			`they have no names, so \`${name.slice(0, 60)}\` picks none (use ${filtersOf(noun)})`,
-		);
-	if (options.watch === true && formatOf(command) === "csv")
-		refuse("--output csv shows a list once (leave out --watch, or use json)");
-	if (
-		options.watch !== true &&
-		command.getOptionValueSource("interval") !== "default"
-	)
-		refuse("--interval goes with --watch only");
-}
-
-function filtersOf(noun: Noun): string {
-	return Object.entries(FILTERS)
-		.filter(([, nouns]) => nouns.includes(noun))
-		.map(([option]) => `--${option}`)
-		.join(", ");
-}
-
 /** An unknown tenant has nothing of anything: more likely a slip of the pen. */
-async function checkTenant(client: Client, { tenant }: Options): Promise<void> {
+async function checkTenant(
+	client: Client,
+	{ tenant }: GetOptions,
+): Promise<void> {
 	if (tenant === undefined) return;
 	const { items } = await client.get<{ items: TenantView[] }>("/v1/tenants");
 	const known = items.map(({ name }) => name);
@@ -178,7 +119,7 @@ async function once(
 	client: Client,
 	noun: Noun,
 	name: string | undefined,
-	options: Options,
+	options: GetOptions,
 ): Promise<void> {
 	const { value, text, records, warnings } = await list(
 		services,
@@ -197,7 +138,7 @@ async function watch(
 	client: Client,
 	noun: Noun,
 	name: string | undefined,
-	options: Options,
+	options: GetOptions,
 ): Promise<void> {
 	if (noun === "events") return follow(services, command, client, options);
 	const { terminal } = services;
@@ -237,7 +178,7 @@ async function follow(
 	{ terminal }: Services,
 	command: Command,
 	client: Client,
-	options: Options,
+	options: GetOptions,
 ): Promise<void> {
 	const isText = formatOf(command) === "table";
 	for await (const event of client.events(options.after)) {
@@ -271,7 +212,7 @@ async function list(
 	client: Lists,
 	noun: Noun,
 	name: string | undefined,
-	options: Options,
+	options: GetOptions,
 ): Promise<Listed> {
 	const columns = await import("./columns.js");
 	const items = async <T>(query: Query = {}) =>
@@ -328,7 +269,10 @@ async function list(
 		}
 		case "flows": {
 			const list = await client.get<FlowList>("/v1/flows", flowQuery(options));
-			return listed(list.items, columns.flows, list.items, list.missing);
+			return whole(
+				listed(list.items, columns.flows, list.items, list.missing),
+				options,
+			);
 		}
 		case "states": {
 			const { function: of, instance, node, verdict } = options;
@@ -339,7 +283,10 @@ async function list(
 				node,
 				verdict,
 			});
-			return listed(list.items, columns.states, list.items, list.missing);
+			return whole(
+				listed(list.items, columns.states, list.items, list.missing),
+				options,
+			);
 		}
 		case "counters": {
 			const list = await client.get<CountersList>("/v1/counters");
@@ -363,9 +310,11 @@ async function list(
 	}
 }
 
-function flowQuery(options: Options): Query {
-	const { tenant, src, dst, proto, sport, dport, limit } = options;
-	return { tenant, src, dst, proto, sport, dport, limit };
+/** With a warning where the list may go on: what is not shown must not be taken for absent. */
+function whole(listed: Listed, { limit = ROWS_LIMIT }: GetOptions): Listed {
+	if (listed.records.length < limit) return listed;
+	const warning = `warning: there may be more than these ${limit} (raise --limit, or pick by other options)`;
+	return { ...listed, warnings: [...listed.warnings, warning] };
 }
 
 function only<T>(

@@ -133,6 +133,9 @@ test("cli: states in every form, picked by what was asked for", async () => {
 			limit: 7,
 		},
 	});
+	assert.equal(stderr, "");
+	const one = await cli("get states --limit 1");
+	assert.match(one.stderr, /^warning: there may be more than these 1 /m);
 	const told = { node: "edge1", ...state };
 	const json = await cli("get states -o json");
 	assert.deepEqual(JSON.parse(json.stdout), [told]);

@@ -17,6 +17,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
 	rules: async () => (await import("./rules.js")).rules,
 	stateful: async () => (await import("./stateful.js")).stateful,
 	learning: async () => (await import("./learning.js")).learning,
+	failover: async () => (await import("./failover.js")).failover,
 };
 
 const names = Object.keys(benchmarks);

@@ -31,6 +31,11 @@ export class Chainmail extends System {
 		return this.#fleet.node(name);
 	}
 
+	/** The next event of a kind that any node tells, from now on. */
+	nextEvent(kind: string): Promise<void> {
+		return this.#fleet.nextEvent(kind);
+	}
+
 	override async close(): Promise<void> {
 		await this.#fleet.destroy();
 		await super.close();

@@ -53,6 +53,11 @@ export const errors = {
 		meaning: "Something that stays refers to what would be deleted.",
 		hint: "Delete or change what refers to it first, or in the same apply.",
 	},
+	nobody_else: {
+		status: 409,
+		meaning: "No other instance of the function could take over.",
+		hint: "Declare another instance, or see why the others are down.",
+	},
 	quota_exceeded: {
 		status: 422,
 		meaning: "A tenant would have more policies, or larger ones, than it may.",

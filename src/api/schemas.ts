@@ -5,6 +5,7 @@
 export * from "./schemas/changes.js";
 export * from "./schemas/counters.js";
 export * from "./schemas/documents.js";
+export * from "./schemas/drain.js";
 export * from "./schemas/errors.js";
 export * from "./schemas/events.js";
 export * from "./schemas/flows.js";

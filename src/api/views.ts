@@ -155,6 +155,42 @@ export function healthOf(
 	};
 }
 
+/** What is left on an instance that gets no new flows. */
+function drainingOf(
+	{ reconciler, delivery, fleet }: Context,
+	node: string,
+	functionName: string,
+	instance: string,
+): Pick<InstanceHealth, "draining"> {
+	if (!reconciler.leaving.has(`${functionName}/${instance}`)) return {};
+	const state = delivery.desired.get(node);
+	const ports = new Set(
+		state?.instances
+			.filter(
+				(one) => one.function === functionName && one.instance === instance,
+			)
+			.flatMap((one) => one.ports.map(({ id }) => id)),
+	);
+	const through = (state?.paths ?? []).filter(({ hops }) =>
+		hops.some((hop) => hop && "port" in hop && ports.has(hop.port)),
+	);
+	const pairs = new Set(
+		through.map(({ spi, reverseSpi }) => Math.min(spi, reverseSpi)),
+	);
+	const idle = fleet
+		.report(node)
+		?.status?.idlePaths.filter(({ spi }) =>
+			through.some((path) => path.spi === spi),
+		)
+		.map(({ idleMs }) => idleMs);
+	return {
+		draining: {
+			paths: pairs.size,
+			...(idle && idle.length > 0 && { idleMs: Math.round(Math.min(...idle)) }),
+		},
+	};
+}
+
 export function nodeLive(context: Context, node: string): NodeLive {
 	const report = context.fleet.report(node);
 	const desired = context.delivery.desired.get(node)?.revision ?? 0;
@@ -205,9 +241,10 @@ export function functionView(
 	paths: readonly PathView[],
 	{ kind, name, spec }: FunctionDocument,
 ): FunctionView {
-	const instances = spec.instances.map((item) =>
-		healthOf(context.fleet, item.node, name, item.name),
-	);
+	const instances = spec.instances.map((item) => ({
+		...healthOf(context.fleet, item.node, name, item.name),
+		...drainingOf(context, item.node, name, item.name),
+	}));
 	const through = paths
 		.filter((path) => path.hops.some((hop) => hop.function === name))
 		.map((path) => path.spi);

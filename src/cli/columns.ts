@@ -99,7 +99,8 @@ function instanceColumns<Row>(
 		{ title: "NODE", value: (row) => of(row)?.node },
 		{
 			title: "STATE",
-			value: (row) => of(row)?.state ?? "unknown",
+			value: (row) =>
+				`${of(row)?.state ?? "unknown"}${of(row)?.draining ? ", draining" : ""}`,
 			colour: (row) => STATE_COLOURS[of(row)?.state ?? "unknown"],
 		},
 		{ title: "REASON", value: (row) => of(row)?.reason },

@@ -37,6 +37,8 @@ const NAMED: Readonly<Record<string, Noun>> = {
 	"token join": "nodes",
 	"node revoke": "nodes",
 	"function invalidate": "functions",
+	"function drain": "functions",
+	"function undrain": "functions",
 };
 
 export function registerCompletion(

@@ -20,10 +20,12 @@ export interface DrainOptions {
 export interface Draining {
 	/**
 	 * Resolves with inactive paths that are drained, undefined when aborted. All
-	 * are waited for but those in `kept`: each of them ends by itself.
+	 * are waited for but those in `kept`: each of them ends by itself. Those in
+	 * `lost` are drained at once: nothing gets on there, and may elsewhere.
 	 */
 	drained(
 		kept: ReadonlySet<number>,
+		lost: ReadonlySet<number>,
 		signal: AbortSignal,
 	): Promise<ReadonlySet<number> | undefined>;
 	/** What the node says of its paths; undefined: it starts anew. */
@@ -71,8 +73,9 @@ export function createDraining(
 	}
 
 	return {
-		async drained(kept, signal) {
+		async drained(kept, lost, signal) {
 			const pairs = [...drainingPairs()].map(([first, places]) => {
+				const isLost = places.some(({ spi }) => lost.has(spi));
 				const isKept = places.every(({ spi }) => kept.has(spi));
 				const [idleMs, maxMs] = isKept
 					? [options.keepIdleMs, options.keepMaxMs]
@@ -80,15 +83,18 @@ export function createDraining(
 				const endMs = (sinceMs.get(first) ?? 0) + maxMs;
 				/* A node without its agent may still forward what is to be kept. */
 				const isDrained = () =>
+					isLost ||
 					Date.now() >= endMs ||
 					places.every((place) =>
 						fleet.isConnected(place.node) ? isIdle(place, idleMs) : !isKept,
 					);
-				return { places, isKept, isDrained };
+				return { places, isKept, isLost, isDrained };
 			});
 			const plain = pairs.filter(({ isKept }) => !isKept);
 			const mayGoOn = () =>
-				plain.length > 0 || pairs.length === 0
+				pairs.some(({ isLost }) => isLost) ||
+				plain.length > 0 ||
+				pairs.length === 0
 					? plain.every(({ isDrained }) => isDrained())
 					: pairs.some(({ isDrained }) => isDrained());
 			await progress.until(mayGoOn, LONGEST_MS, signal);

@@ -10,6 +10,7 @@ export const faultCodes = [
 	"not_found",
 	"route_not_found",
 	"in_use",
+	"nobody_else",
 	"quota_exceeded",
 	"invariant_violated",
 	"unplannable",

@@ -9,6 +9,7 @@ import {
 } from "../plan/invariants.js";
 import type { PathSummary } from "../plan/path.js";
 import type { Planner } from "../plan/plan.js";
+import type { NodeState, PathState } from "../plan/state.js";
 import {
 	remainder,
 	type States,
@@ -26,19 +27,26 @@ export interface Target {
 	readonly warnings: readonly Problem[];
 }
 
+/** Instances (`function/instance`) that get no paths while others can serve. */
+export interface Without {
+	readonly down: readonly string[];
+	/** Their flows stay until they end. */
+	readonly leaving: readonly string[];
+}
+
 /**
- * @param down instances (`function/instance`) that get no paths
  * @param sent what nodes have: numbers of paths that drain are not given anew
  */
 export function planIntent(
 	planner: Planner,
 	intent: Intent,
 	memory: Memory,
-	down: ReadonlySet<string>,
+	{ down, leaving }: Without,
 	sent: States,
 ): Target {
 	const made = planner(intent, memory, {
-		excluded: down,
+		excluded: new Set(down),
+		leaving: new Set(leaving),
 		draining: drainingOf(sent),
 		ports: portsOf(sent),
 	});
@@ -77,36 +85,89 @@ export function checkedRemainder(
 
 /**
  * Old paths on which flows may stay as long as they live: of policies with
- * `onChange: keep`, over nodes that stay, through instances that are up.
+ * `onChange: keep`, or through an instance that is to be left; over nodes that
+ * stay, through instances that are served for.
  */
 export function keptPaths(
 	sent: States,
 	next: States,
-	down: ReadonlySet<string>,
+	{ policies }: Intent,
+	{ down, leaving }: Without,
 ): ReadonlySet<number> {
-	const policies = new Set(
+	const chained = new Set(
 		[...next.values()]
 			.flatMap(({ ruleSets }) => ruleSets.flatMap(({ rules }) => rules))
 			.filter(({ keep, action }) => keep && action.kind === "chain")
 			.map(({ policy }) => policy),
 	);
+	const dead = lostPaths(sent, down);
 	const kept = new Set<number>();
 	const lost = new Set<number>();
-	for (const { node, paths, instances } of sent.values()) {
-		const broken = new Set(
-			instances
-				.filter((one) => down.has(`${one.function}/${one.instance}`))
-				.flatMap(({ ports }) => ports.map(({ id }) => id)),
-		);
-		for (const { spi, active, policy, hops } of paths) {
+	for (const state of sent.values()) {
+		const left = portsOfInstances(state, leaving);
+		for (const { spi, reverseSpi, active, policy, hops } of state.paths) {
 			if (active) continue;
-			const isWhole =
-				next.has(node) &&
-				!hops.some((hop) => hop && "port" in hop && broken.has(hop.port));
-			(isWhole && policies.has(policy) ? kept : lost).add(spi);
+			if (dead.has(spi) || !next.has(state.node)) lost.add(spi);
+			if (!chained.has(policy)) continue;
+			const stays =
+				policies.get(policy)?.spec.onChange === "keep" || passes(hops, left);
+			/* Nodes that do not have the instance hold parts of the path, too. */
+			if (stays) kept.add(spi).add(reverseSpi);
 		}
 	}
 	return new Set([...kept].filter((spi) => !lost.has(spi)));
+}
+
+/**
+ * Old paths on which nothing gets on: through an instance that is down, without
+ * another one of the function on its node to serve for it (agent/failover.ts).
+ */
+export function lostPaths(
+	sent: States,
+	down: Without["down"],
+): ReadonlySet<number> {
+	const lost = new Set<number>();
+	for (const state of sent.values()) {
+		const dead = portsOfInstances(state, down);
+		for (const id of [...dead]) if (hasPeer(state, id, dead)) dead.delete(id);
+		for (const { spi, reverseSpi, active, hops } of state.paths)
+			if (!active && passes(hops, dead)) lost.add(spi).add(reverseSpi);
+	}
+	return lost;
+}
+
+function portsOfInstances(
+	{ instances }: NodeState,
+	names: readonly string[],
+): Set<number> {
+	return new Set(
+		instances
+			.filter((one) => names.includes(`${one.function}/${one.instance}`))
+			.flatMap(({ ports }) => ports.map(({ id }) => id)),
+	);
+}
+
+function passes(hops: PathState["hops"], ports: ReadonlySet<number>): boolean {
+	return hops.some((hop) => hop && "port" in hop && ports.has(hop.port));
+}
+
+function hasPeer(
+	{ instances }: NodeState,
+	port: number,
+	dead: ReadonlySet<number>,
+): boolean {
+	const own = instances.find(({ ports }) =>
+		ports.some(({ id }) => id === port),
+	);
+	const tenantId = own?.ports.find(({ id }) => id === port)?.tenantId;
+	if (!own || own.spec.rewrites || tenantId === undefined) return false;
+	return instances.some(
+		(one) =>
+			one.function === own.function &&
+			one.ports.some(
+				(peer) => peer.tenantId === tenantId && !dead.has(peer.id),
+			),
+	);
 }
 
 function refuse(violations: readonly Violation[]): void {

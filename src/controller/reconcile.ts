@@ -7,6 +7,7 @@ import type { Intent } from "../model/intent.js";
 import type { Delivery } from "./delivery.js";
 import type { Draining } from "./draining.js";
 import type { EventLog } from "./events.js";
+import { Fault } from "./fault.js";
 import type { Target } from "./planning.js";
 import { type Applied, openRollOut, type Revision } from "./rollout.js";
 import type { Phase } from "./steps.js";
@@ -34,22 +35,40 @@ export interface Reconciler {
 	check(intent: Intent): Target;
 	/** An instance (`function/instance`) is down or up again. */
 	health(instance: string, isDown: boolean): void;
+	/** Instances that get no new flows, while others can serve. */
+	readonly leaving: ReadonlySet<string>;
+	/**
+	 * Has an instance (`function/instance`) get no new flows any more, or some
+	 * again; those that run stay on it. Throws as `change`, Fault not_found, and
+	 * Fault nobody_else where no other instance could take its flows.
+	 */
+	leave(instance: string, isLeft: boolean, who: string): Promise<Applied>;
 	/** Work ends where it is, to be resumed at the next start. */
 	close(): Promise<void>;
 }
 
-/** @param joined nodes that may come back after a start */
+/**
+ * @param joined nodes that may come back after a start
+ * @param holdDownMs an instance must be up for so long before it gets flows again
+ */
 export async function openReconciler(
 	store: Store,
 	delivery: Delivery,
 	draining: Draining,
 	log: EventLog,
 	joined: readonly string[],
+	holdDownMs: number,
 ): Promise<Reconciler> {
 	const rollOut = await openRollOut(store, delivery, draining, log);
 	const { steps } = rollOut;
-	const down = new Set(rollOut.down);
+	const down = new Set(rollOut.without.down);
+	/** Those of them that are up again, for how long remains to be seen. */
+	const returning = new Map<string, NodeJS.Timeout>();
 	let isReplanAsked = false;
+	const without = (leaving = rollOut.without.leaving) => ({
+		down: [...down],
+		leaving,
+	});
 
 	const turns = createTurns(() => {
 		steps.phase = "idle";
@@ -80,8 +99,41 @@ export async function openReconciler(
 				message: `replanned; instances down: ${names}`,
 				who: "controller",
 			};
-			await rollOut.carryOut(wanted, [...down]);
+			await rollOut.carryOut(wanted, without());
 		});
+	}
+
+	function isUp(instance: string): void {
+		returning.delete(instance);
+		if (down.delete(instance)) replan();
+	}
+
+	/** Whether another instance of its function could serve. */
+	function hasOthers(instance: string): boolean {
+		const [name = ""] = instance.split("/");
+		const { leaving } = rollOut.without;
+		return (rollOut.intent.functions.get(name)?.spec.instances ?? [])
+			.map((one) => `${name}/${one.name}`)
+			.some(
+				(one) => one !== instance && !down.has(one) && !leaving.includes(one),
+			);
+	}
+
+	function checkLeave(instance: string, isLeft: boolean): void {
+		const [name = "", own] = instance.split("/");
+		const spec = rollOut.intent.functions.get(name)?.spec;
+		if (!spec?.instances.some((one) => one.name === own)) {
+			throw new Fault(
+				"not_found",
+				`instance ${instance}: there is none of that name (list them with \`chainmail get functions\`)`,
+			);
+		}
+		if (isLeft && !hasOthers(instance)) {
+			throw new Fault(
+				"nobody_else",
+				`drain ${instance}: no other instance of ${name} could take its flows (declare one, or see why others are down)`,
+			);
+		}
 	}
 
 	background("resume", async (newer) => {
@@ -107,15 +159,50 @@ export async function openReconciler(
 				if (!revision) {
 					return { revision: delivery.revision, pending: [], warnings: [] };
 				}
-				return rollOut.carryOut(revision, [...down], timeoutMs);
+				return rollOut.carryOut(revision, without(), timeoutMs);
 			}),
-		check: (next) => rollOut.plan(next, down),
+		check: (next) => rollOut.plan(next, without()),
 		health(instance, isDown) {
-			if (down.has(instance) === isDown) return;
-			if (isDown) down.add(instance);
-			else down.delete(instance);
-			replan();
+			if (isDown) {
+				clearTimeout(returning.get(instance));
+				returning.delete(instance);
+				if (down.has(instance)) return;
+				down.add(instance);
+				replan();
+			} else if (!down.has(instance) || returning.has(instance)) return;
+			/* With nobody else to serve every moment counts. */ else if (
+				!hasOthers(instance)
+			)
+				isUp(instance);
+			else {
+				const timer = setTimeout(() => isUp(instance), holdDownMs);
+				returning.set(instance, timer);
+			}
 		},
-		close: () => turns.close(),
+		get leaving() {
+			return new Set(rollOut.without.leaving);
+		},
+		leave: (instance, isLeft, who) =>
+			turns.take(async () => {
+				checkLeave(instance, isLeft);
+				const others = rollOut.without.leaving.filter(
+					(one) => one !== instance,
+				);
+				const wanted = {
+					intent: rollOut.intent,
+					writes: [],
+					message: `instance ${instance} ${isLeft ? "gets no new flows" : "gets new flows again"}`,
+					who,
+				};
+				return rollOut.carryOut(
+					wanted,
+					without(isLeft ? [...others, instance] : others),
+				);
+			}),
+		close() {
+			for (const timer of returning.values()) clearTimeout(timer);
+			returning.clear();
+			return turns.close();
+		},
 	};
 }

@@ -17,8 +17,10 @@ import {
 	checkedRemainder,
 	checkedTransition,
 	keptPaths,
+	lostPaths,
 	planIntent,
 	type Target,
+	type Without,
 } from "./planning.js";
 import { retire } from "./retire.js";
 import { refusalOf, Steps, silenceOf } from "./steps.js";
@@ -46,12 +48,12 @@ export interface Applied {
 export interface RollOut {
 	/** What is in force, and the instances its plan does without. */
 	readonly intent: Intent;
-	readonly down: readonly string[];
+	readonly without: Without;
 	readonly steps: Steps;
 	/** Nodes hold more than the plan in force needs: old hops, or a failed change's. */
 	readonly isUnsettled: boolean;
 	/** Plans without sending; throws as planning in `carryOut` does. */
-	plan(next: Intent, without: Iterable<string>): Target;
+	plan(next: Intent, without: Without): Target;
 	/**
 	 * Make and switch; commits the intent when all connected nodes have
 	 * switched. Throws Fault unplannable, invariant_violated, node_refused,
@@ -59,7 +61,7 @@ export interface RollOut {
 	 */
 	carryOut(
 		wanted: Revision,
-		without: readonly string[],
+		without: Without,
 		timeoutMs?: number,
 	): Promise<Applied>;
 	/** Carries on with the change that was under way at the last stop; false: none was. */
@@ -69,14 +71,15 @@ export interface RollOut {
 }
 
 /** In the store: what the plan in force was made from, beside the intent. */
-interface Planned {
+interface Planned extends Without {
 	readonly memory: Memory;
-	readonly down: readonly string[];
 }
 
 /** In the store while a change is on its way to the nodes. */
 interface Pending extends Planned, Omit<Revision, "intent"> {}
 
+/** What a store of an earlier version says nothing of. */
+const NONE: Without = { down: [], leaving: [] };
 const PENDING = "change";
 const PLANNED = "planned";
 
@@ -89,14 +92,15 @@ export async function openRollOut(
 	const planner = createPlanner();
 	const steps = new Steps(delivery);
 	let intent = await loadIntent(store);
-	let inForce: Planned = ((await store.get(PLANNED))?.value as Planned) ?? {
+	let inForce: Planned = {
 		memory: NO_MEMORY,
-		down: [],
+		...NONE,
+		...((await store.get(PLANNED))?.value as Planned | undefined),
 	};
 	let isUnsettled = false;
 
-	const plan = (next: Intent, { memory, down }: Planned): Target =>
-		planIntent(planner, next, memory, new Set(down), delivery.desired);
+	const plan = (next: Intent, { memory, ...without }: Planned): Target =>
+		planIntent(planner, next, memory, without, delivery.desired);
 
 	/** Gives up: nodes get what they had before the phase that failed. */
 	async function abort(
@@ -118,19 +122,20 @@ export async function openRollOut(
 
 	async function rollOut(
 		{ intent: next, writes, ...said }: Revision,
-		from: Planned,
+		before: Planned,
 		timeoutMs?: number,
 	): Promise<Applied> {
+		const from = { ...before, leaving: declared(before.leaving, next) };
 		const target = plan(next, from);
-		const before = new Map(delivery.desired);
-		const stages = checkedTransition(before, target.states);
-		const planned: Planned = { memory: target.memory, down: from.down };
+		const running = new Map(delivery.desired);
+		const stages = checkedTransition(running, target.states);
+		const planned: Planned = { ...from, memory: target.memory };
 		const pending: Pending = { ...planned, writes, ...said };
 		const record = { key: PENDING, value: pending };
 		isUnsettled = true;
 		const made = await steps.send("make", stages.make, [record], timeoutMs);
 		const unmade = refusalOf(made) ?? silenceOf(made);
-		if (unmade) return abort(unmade, withNewOnes(before, stages.make), target);
+		if (unmade) return abort(unmade, withNewOnes(running, stages.make), target);
 		const switched = await steps.send("switch", stages.switch, [], timeoutMs);
 		const refused = refusalOf(switched);
 		if (refused) return abort(refused, stages.make, target);
@@ -157,25 +162,25 @@ export async function openRollOut(
 		get intent() {
 			return intent;
 		},
-		get down() {
-			return inForce.down;
+		get without() {
+			return { down: inForce.down, leaving: inForce.leaving };
 		},
 		steps,
 		get isUnsettled() {
 			return isUnsettled;
 		},
 
-		plan: (next, without) => plan(next, { ...inForce, down: [...without] }),
+		plan: (next, without) => plan(next, { ...inForce, ...without }),
 
 		carryOut: (wanted, without, timeoutMs) =>
-			rollOut(wanted, { ...inForce, down: without }, timeoutMs),
+			rollOut(wanted, { ...inForce, ...without }, timeoutMs),
 
 		async resume() {
 			const pending = (await store.get(PENDING))?.value as Pending | undefined;
 			if (!pending) return false;
-			const { memory, down, ...change } = pending;
+			const { memory, down, leaving = [], ...change } = pending;
 			const next = await loadIntent(store, change.writes);
-			await rollOut({ ...change, intent: next }, { memory, down });
+			await rollOut({ ...change, intent: next }, { memory, down, leaving });
 			return true;
 		},
 
@@ -187,9 +192,10 @@ export async function openRollOut(
 			await steps.send("make", stages.make);
 			await steps.send("switch", stages.switch);
 			steps.phase = "drain";
-			const down = new Set(inForce.down);
-			const kept = keptPaths(delivery.desired, states, down);
-			const drained = await draining.drained(kept, newer);
+			const { desired } = delivery;
+			const kept = keptPaths(desired, states, intent, inForce);
+			const lost = lostPaths(desired, inForce.down);
+			const drained = await draining.drained(kept, lost, newer);
 			isUnsettled = true;
 			if (!drained) return;
 			const left = checkedRemainder(delivery.desired, states, drained);
@@ -198,6 +204,15 @@ export async function openRollOut(
 			if (!isUnsettled) await delivery.forget(states);
 		},
 	};
+}
+
+/** Of these instances those that there are: another one may get the name. */
+function declared(names: readonly string[], { functions }: Intent): string[] {
+	return names.filter((name) => {
+		const [fn = "", instance] = name.split("/");
+		const spec = functions.get(fn)?.spec;
+		return spec?.instances.some((one) => one.name === instance);
+	});
 }
 
 /** Nodes that were not there before have nothing to go back to but nothing. */

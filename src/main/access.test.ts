@@ -108,6 +108,8 @@ const table: [string, string, unknown, number, number, number, number][] = [
 	["GET", "/v1/functions", null, 200, 200, 403, 401],
 	["GET", "/v1/functions/ids", null, 200, 200, 403, 401],
 	["POST", "/v1/functions/ids/invalidate", {}, 200, 200, 404, 401],
+	["POST", "/v1/functions/ids/drain", { instance: "no" }, 404, 404, 403, 401],
+	["POST", "/v1/functions/ids/undrain", { instance: "no" }, 404, 404, 403, 401],
 	["GET", "/v1/policies", null, 200, 200, 200, 401],
 	["GET", "/v1/policies/web", null, 200, 200, 200, 401],
 	["GET", "/v1/policies/blue-all", null, 200, 200, 404, 401],

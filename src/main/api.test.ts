@@ -123,6 +123,8 @@ test("api: OpenAPI names every route, each with its answers, and resolves", asyn
 		["post", "/v1/join-tokens"],
 		["post", "/v1/nodes/{name}/revoke"],
 		["post", "/v1/functions/{name}/invalidate"],
+		["post", "/v1/functions/{name}/drain"],
+		["post", "/v1/functions/{name}/undrain"],
 		["post", "/agent/v1/join"],
 		["post", "/agent/v1/renew"],
 		...["tenants", "nodes", "functions", "policies"].map(

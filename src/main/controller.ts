@@ -31,6 +31,8 @@ import {
 interface Waits extends DrainOptions {
 	/** Wait so long for a node that went away in the middle of a change. */
 	readonly reconnectMs: number;
+	/** An instance must be up for so long before it gets flows again. */
+	readonly holdDownMs: number;
 }
 
 export interface ControllerOptions extends Partial<Waits> {
@@ -55,6 +57,7 @@ export interface Controller {
 const RENEW_CHECK_MS = 3_600_000;
 const DEFAULTS: Waits = {
 	reconnectMs: 5000,
+	holdDownMs: 10_000,
 	drainIdleMs: 3000,
 	drainMaxMs: 60_000,
 	keepIdleMs: 300_000,
@@ -100,6 +103,7 @@ export async function startController(
 			draining,
 			log,
 			await enrollment.joined(),
+			options.holdDownMs ?? DEFAULTS.holdDownMs,
 		);
 		closers.push(() => {
 			// Whoever waits for a node lets go of it, so that the work ends.

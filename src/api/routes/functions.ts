@@ -4,10 +4,12 @@ import { Fault } from "../../controller/fault.js";
 import { owns } from "../../controller/permission.js";
 import type { FunctionDocument } from "../../model/intent.js";
 import type { App } from "../app.js";
-import { callerOf, EVERYONE } from "../auth.js";
+import { callerOf, EVERYONE, STAFF } from "../auth.js";
 import type { Context } from "../context.js";
 import { invalidate } from "../invalidate.js";
 import {
+	DrainRequest,
+	DrainResponse,
 	ErrorBody,
 	InvalidateRequest,
 	InvalidateResponse,
@@ -63,4 +65,37 @@ export async function functionRoutes(
 			return response;
 		},
 	);
+
+	for (const [verb, isLeft, description] of DRAINS)
+		app.post(
+			`/v1/functions/:name/${verb}`,
+			{
+				config: { access: STAFF },
+				schema: {
+					description,
+					params: ByName,
+					body: DrainRequest,
+					response: { 200: DrainResponse, default: ErrorBody },
+				},
+			},
+			async (request): Promise<DrainResponse> => {
+				const caller = callerOf(request);
+				const { name } = ownOf(caller, request.params.name);
+				const { revision, warnings, pending } = await reconciler.leave(
+					`${name}/${request.body.instance}`,
+					isLeft,
+					caller.name,
+				);
+				return { revision, warnings: [...warnings], pending: [...pending] };
+			},
+		);
 }
+
+const DRAINS = [
+	[
+		"drain",
+		true,
+		"Leads new flows to the function's other instances; those that run stay until they end. Answers when all connected nodes have switched. Holds until it is undrained.",
+	],
+	["undrain", false, "Lets the instance have new flows again."],
+] as const;

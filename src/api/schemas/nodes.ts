@@ -15,6 +15,17 @@ export const InstanceHealth = Type.Object({
 	reason: text,
 	restarts: count,
 	probeUs: Type.Optional(Type.Number()),
+	draining: Type.Optional(
+		Type.Object(
+			{
+				/** Path pairs through it, old ones with flows that run. */
+				paths: count,
+				/** Since the one used last was used, as far as nodes said. */
+				idleMs: Type.Optional(count),
+			},
+			{ description: "it gets no new flows" },
+		),
+	),
 });
 export type InstanceHealth = Static<typeof InstanceHealth>;
 

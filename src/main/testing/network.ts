@@ -108,6 +108,7 @@ export const FAST: Partial<ControllerOptions> = {
 	port: 0,
 	logLevel: "silent",
 	reconnectMs: 400,
+	holdDownMs: 200,
 	drainIdleMs: 1000,
 	drainMaxMs: 60_000,
 	keepIdleMs: 5000,

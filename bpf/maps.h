@@ -14,6 +14,7 @@
 
 enum limits {
 	MAX_HOPS = 32,		/* functions on one path */
+	LEASE_MS = 100,		/* so long a node may let another past its functions */
 	SI_START = 255,		/* first service index, RFC 8300 section 2.3 */
 	NSH_TTL_DEFAULT = 63,	/* RFC 8300 section 2.2 */
 	GROUP_SLOTS = 251,	/* consistent-hash slots of a rule; prime */
@@ -272,7 +273,8 @@ struct grant {
 	__u8 from_si;		/* where they would leave for the next node */
 	__u8 to_si;		/* their place at `node` */
 	__u8 taken;		/* from the hop limit, by the functions between */
-	__u8 pad[5];
+	__u8 refused;		/* questions in a row that led nowhere */
+	__u8 pad[4];
 };
 
 struct epoch {

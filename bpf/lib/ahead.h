@@ -88,10 +88,13 @@ FRAME int take_answer(const struct packet *p, const struct path *path, __u32 spi
 	g->nonce = 0;
 	if (si >= g->from_si) {
 		g->until_ns = 0;
-		g->ask_ns = g->asked_ns + ASK_LATER_NS;
+		if (g->refused < ASK_BACK_OFF)
+			g->refused++;
+		g->ask_ns = g->asked_ns + (ASK_AGAIN_NS << g->refused);
 		return TC_ACT_SHOT;
 	}
 	g->until_ns = 0;
+	g->refused = 0;
 	g->node = node;
 	g->to_si = si;
 	g->taken = m->taken;

@@ -3,7 +3,7 @@
  * Past other nodes. A copy of a flow's packet goes ahead along the path and asks
  * (an NSH OAM packet, RFC 8300 section 2.2): a node whose functions all let the
  * flow pass sends it on, the first that has something to say, or the last, answers.
- * The flow's packets go straight there until LEASE from when it was asked. No node
+ * The flow's packets go straight there for LEASE_MS from when it was asked. No node
  * acknowledges a change before what it let pass by has run out.
  */
 #pragma once
@@ -11,10 +11,10 @@
 #include "shortcut.h"
 #include "underlay.h"
 
-#define LEASE_NS 100000000ull
+#define LEASE_NS (LEASE_MS * NS_PER_MS)
 #define ASK_AGAIN_NS (LEASE_NS / 2)
-/* Where nothing can be passed by. */
-#define ASK_LATER_NS 1000000000ull
+/* Where nothing is passed by: doubled that often at most. */
+#define ASK_BACK_OFF 5
 
 enum far_kind { FAR_ASK = 1, FAR_ANSWER = 2, FAR_KIND = 0xf };
 /* Whose key the flow has where it was asked: in the high bits of `kind`. */

@@ -9,7 +9,7 @@
 
 #include "proxy.h"
 
-#define SHORTCUT_NS 100000000ull
+#define SHORTCUT_NS (100 * NS_PER_MS)
 
 /* One run's; too large for the stack. Nothing interrupts a run on its processor. */
 struct {

@@ -82,6 +82,7 @@ export class Ports {
 			if (instance) await this.#ensure(instance, next.paths, false);
 			else {
 				this.#services.remove(name);
+				await this.#services.settled();
 				await this.#instances.remove(name);
 			}
 		}
@@ -110,6 +111,7 @@ export class Ports {
 			await this.#learn({ ...instance, ports });
 		} finally {
 			this.#services.forget(instance);
+			await this.#services.settled();
 		}
 	}
 
@@ -124,6 +126,7 @@ export class Ports {
 			mayFail,
 		);
 		await this.#learn(instance);
+		await this.#services.settled();
 		this.#failover.review();
 	}
 

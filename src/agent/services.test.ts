@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Epoch, Offload, type Service } from "../kernel/layout.gen.js";
+import {
+	type Beat,
+	type Epoch,
+	Limits,
+	Offload,
+	type Service,
+} from "../kernel/layout.gen.js";
 import type { FunctionDocument } from "../model/intent.js";
 import { serviceOf } from "../plan/service.js";
 import { Services } from "./services.js";
@@ -18,10 +24,11 @@ function open() {
 	const log: string[] = [];
 	const map = new MemoryTable<number, Service>("services", log);
 	const epochs = new MemoryTable<number, Epoch>("epochs", log);
-	const services = new Services({ services: map, epochs }, () =>
+	const granted = new MemoryTable<number, Beat>("granted");
+	const services = new Services({ services: map, epochs, granted }, () =>
 		log.push("quiesce"),
 	);
-	return { log, map, epochs, services };
+	return { log, map, epochs, granted, services };
 }
 
 test("the same again leaves verdicts in force, another service forgets them", () => {
@@ -35,11 +42,12 @@ test("the same again leaves verdicts in force, another service forgets them", ()
 	assert.deepEqual([map.get(1)?.generation, map.get(2)?.generation], [2, 2]);
 });
 
-test("forgetting is one write a port, and over when no program acts on the old", () => {
+test("forgetting is one write a port, and over when no program acts on the old", async () => {
 	const { log, map, services } = open();
 	services.ensure(NAME, [1], declared, "verdict");
 	log.length = 0;
 	services.forget(NAME);
+	await services.settled();
 	assert.deepEqual(log, ["set services", "set epochs", "quiesce"]);
 	assert.equal(map.get(1)?.generation, 2);
 });
@@ -52,6 +60,15 @@ test("a port given up lets nothing be learned, and no old verdict stand", () => 
 		[map.get(1)?.offload, map.get(1)?.generation],
 		[Offload.NONE, 2],
 	);
+});
+
+test("nothing is settled while another node may pass functions of this one by", async () => {
+	const { granted, services } = open();
+	const sinceMs = performance.now();
+	granted.set(0, { lastNs: Number(process.hrtime.bigint()) });
+	services.ensure(NAME, [1], declared, "verdict");
+	await services.settled();
+	assert.ok(performance.now() - sinceMs >= Limits.LEASE_MS);
 });
 
 test("shortcuts are made only where something may be learned", () => {

@@ -2,9 +2,16 @@
  * What the proxy may learn from each function here, and the generation that
  * makes it forget: one write for any number of flows.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { type InstanceName, instanceKey } from "../functions/names.js";
 import type { Learnable } from "../functions/process/learnable.js";
-import { Offload, type Service, ServiceFlags } from "../kernel/layout.gen.js";
+import {
+	type Beat,
+	Limits,
+	Offload,
+	type Service,
+	ServiceFlags,
+} from "../kernel/layout.gen.js";
 import type { ServiceState } from "../plan/service.js";
 import { type EpochMap, nextEpoch } from "./tables/epochs.js";
 import type { Table } from "./tables/sync.js";
@@ -12,7 +19,12 @@ import type { Table } from "./tables/sync.js";
 export interface ServiceMaps {
 	readonly services: Table<number, Service>;
 	readonly epochs: EpochMap;
+	/** When another node was last let past functions of this one. */
+	readonly granted: Table<number, Beat>;
 }
+
+/** For ticks of the kernel's clock, and packets on their way. */
+const MARGIN_MS = 20;
 
 const OFFLOAD: Record<Learnable, number> = {
 	none: Offload.NONE,
@@ -27,6 +39,7 @@ export class Services {
 	readonly #ports = new Map<string, readonly number[]>();
 	/** Ports whose functions may be skipped. */
 	readonly #active = new Set<number>();
+	#changed = false;
 
 	/** `quiesce` returns once no program can still act on what was written over. */
 	constructor(maps: ServiceMaps, quiesce: () => void) {
@@ -68,13 +81,23 @@ export class Services {
 			this.#set(port, { ...service, flags });
 	}
 
-	/** Forgets what the function has said of any flow. Returns once it holds. */
+	/** Forgets what the function has said of any flow; it holds once settled. */
 	forget(name: InstanceName): void {
 		for (const port of this.portsOf(name)) {
 			const service = this.#maps.services.get(port);
 			if (service) this.#set(port, service);
 		}
+	}
+
+	/** Returns once nobody acts on what was changed, here or on another node. */
+	async settled(): Promise<void> {
+		if (!this.#changed) return;
+		this.#changed = false;
 		this.#quiesce();
+		const grantedMs = (this.#maps.granted.get(0)?.lastNs ?? 0) / 1e6;
+		const nowMs = Number(process.hrtime.bigint() / 1000n) / 1000;
+		const leftMs = grantedMs + Limits.LEASE_MS + MARGIN_MS - nowMs;
+		if (leftMs > 0) await delay(leftMs);
 	}
 
 	remove(name: InstanceName): void {
@@ -94,6 +117,7 @@ export class Services {
 			generation: nextGeneration(services.get(port)),
 		});
 		this.#note(port, service);
+		this.#changed = true;
 		nextEpoch(epochs, this.#active.size > 0);
 	}
 

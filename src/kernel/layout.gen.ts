@@ -22,6 +22,8 @@ export const portMark = (id: number, side: number): number =>
 export const Limits = {
 	/** functions on one path */
 	MAX_HOPS: 32,
+	/** so long a node may let another past its functions */
+	LEASE_MS: 100,
 	/** first service index, RFC 8300 section 2.3 */
 	SI_START: 255,
 	/** RFC 8300 section 2.2 */
@@ -823,6 +825,7 @@ export interface Grant {
 	readonly fromSi: number;
 	readonly toSi: number;
 	readonly taken: number;
+	readonly refused: number;
 }
 
 export const grant: Codec<Grant> = {
@@ -841,6 +844,7 @@ export const grant: Codec<Grant> = {
 		buffer.writeUInt8(value.fromSi, offset + 48);
 		buffer.writeUInt8(value.toSi, offset + 49);
 		buffer.writeUInt8(value.taken, offset + 50);
+		buffer.writeUInt8(value.refused, offset + 51);
 	},
 	decode(buffer, offset = 0) {
 		return {
@@ -856,6 +860,7 @@ export const grant: Codec<Grant> = {
 			fromSi: buffer.readUInt8(offset + 48),
 			toSi: buffer.readUInt8(offset + 49),
 			taken: buffer.readUInt8(offset + 50),
+			refused: buffer.readUInt8(offset + 51),
 		};
 	},
 };

@@ -26,6 +26,8 @@ export interface InstallationOptions {
 	readonly lab: Lab;
 	/** Host of the controller, and its address for agents. */
 	readonly controller: { readonly host: string; readonly address: string };
+	/** Further arguments of the controller. */
+	readonly settings?: readonly string[];
 	/** Hosts that are nodes, by the node's name. */
 	readonly nodes: readonly string[];
 }
@@ -80,6 +82,7 @@ export class Installation {
 			`${address}:${PORT}`,
 			"--log-level",
 			"warn",
+			...(this.#options.settings ?? []),
 		]);
 	}
 

@@ -22,9 +22,9 @@ const PROBE: NonNullable<Spec["probe"]> = {
 	dport: 7,
 	intervalMs: 10,
 };
-/** It knows connections: one that comes from elsewhere is new to it. */
+/** It knows connections: answers pass only as part of one. */
 const RULESET = {
-	text: "table inet f {\n chain c {\n  type filter hook forward priority 0; policy drop;\n  ct state established,related accept\n  meta l4proto { tcp, udp } accept\n }\n}\n",
+	text: "table inet f {\n chain c {\n  type filter hook forward priority 0; policy drop;\n  ct state established,related accept\n  tcp dport 5000-7000 accept\n  udp dport { 7, 5000-7000 } accept\n }\n}\n",
 };
 const NODE = "node";
 
@@ -268,6 +268,7 @@ describe("an instance fails, nobody takes over", () => {
 				);
 				assert.equal(world.passed("a"), before);
 				await mend();
+				await world.until("it serves", () => world.said("a") === "up: probe");
 				assert.equal(await all.ask(PATIENCE_MS), UDP + TCP);
 				assert.ok(world.passed("a") > before);
 			} finally {

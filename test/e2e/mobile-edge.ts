@@ -33,6 +33,7 @@ export interface Edge {
 export async function openEdge(
 	topology: Topology = mobileEdge(),
 	text = EXAMPLE,
+	settings: readonly string[] = [],
 ): Promise<Edge> {
 	const lab = await buildLab(topology);
 	try {
@@ -43,6 +44,7 @@ export async function openEdge(
 				address: mobileEdgeAddresses.controller,
 			},
 			nodes: NODES,
+			settings,
 		});
 		await installation.start();
 		const edge = { lab, installation };

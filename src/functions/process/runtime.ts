@@ -8,7 +8,6 @@ import { KernelError } from "../../kernel/error.js";
 import { listNetns, netnsExists } from "../../kernel/netns.js";
 import { listRuleset } from "../../kernel/nft.js";
 import { setSysctl } from "../../kernel/sysctl.js";
-import { serviceOf } from "../../plan/service.js";
 import type { InstanceState } from "../../plan/state.js";
 import {
 	type InstanceName,
@@ -203,7 +202,7 @@ export class ProcessRuntime implements Runtime {
 		try {
 			if (await ensureRuleset(ruleset, namespace))
 				await this.#options.rulesChanged?.(instance);
-			letFlowsSkip(instance, namespace);
+			letFlowsMove(namespace);
 			running.rulesetError = undefined;
 		} catch (error) {
 			/* Without one in place nothing would hold traffic back. */
@@ -310,11 +309,11 @@ const isSame = (a: Argv, b: Argv | undefined): boolean =>
 const LIBERAL = "netfilter/nf_conntrack_tcp_be_liberal";
 
 /**
- * A flow that skips its function moves on unseen: conntrack must take the samples
- * that it sees now and then for what they are, wherever their window is.
+ * A flow may skip its function, or pass another instance for a while: conntrack
+ * must take what it sees of a connection then for what it is, wherever its window
+ * has come to meanwhile.
  */
-function letFlowsSkip(instance: InstanceState, namespace: string): void {
-	if (serviceOf(instance.spec).offload === "none") return;
+function letFlowsMove(namespace: string): void {
 	try {
 		setSysctl(LIBERAL, 1, namespace);
 	} catch (error) {

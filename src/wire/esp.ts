@@ -17,9 +17,6 @@ export const ESP = {
 	nonce: 12,
 } as const;
 
-/** SPIs up to this one are reserved (RFC 4303 §2.1). */
-export const MAX_RESERVED_SPI = 255;
-
 export interface Esp {
 	readonly spi: number;
 	/** The 32 bits that travel; the upper half of an extended one does not. */

@@ -26,7 +26,7 @@ export const Refusal = {
 	replayed: -10,
 	/** Forged, changed on its way, or of another key. */
 	badIcv: -11,
-	/** A genuine packet under the NSH of another path than its SA's. */
+	/** Under the NSH of another path than its SA's, or without one. */
 	wrongPath: -12,
 	/** Marked as congested on its way, of a sender that knows no ECN (RFC 6040 §4.2). */
 	congested: -13,

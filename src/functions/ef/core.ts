@@ -1,0 +1,224 @@
+/**
+ * The encryption function on frames in memory: inside are IP packets, outside is
+ * ESP. Whatever does not come out counts under its reason.
+ */
+
+import { KernelError } from "../../kernel/error.js";
+import type { Memory } from "../../kernel/memory.js";
+import type { EfTraffic, EfUsage } from "./engine.js";
+import { ETHERNET_BYTES, FrameHeader, packetOffset, pathOf } from "./frame.js";
+import { InboundSa } from "./inbound.js";
+import { espOffset, ipBytes, isIpv4Fragment, trafficClass } from "./ip.js";
+import { OutboundSa } from "./outbound.js";
+import { Refusal, RefusalCounters } from "./refusal.js";
+import type { SaDirection, SaEvent, SaSpec, SaUsage } from "./sa.js";
+
+/** How frames leave one side. */
+export interface EfSide {
+	/** MAC addresses, 6 bytes each. */
+	readonly dst: Uint8Array;
+	readonly src: Uint8Array;
+	/** The longest frame without its Ethernet header. */
+	readonly mtuBytes: number;
+}
+
+export interface EfSides {
+	readonly inside: EfSide;
+	readonly outside: EfSide;
+}
+
+class Tally {
+	packets = 0;
+	bytes = 0;
+	readonly refusals = new RefusalCounters();
+
+	read(): EfTraffic {
+		const { packets, bytes, refusals } = this;
+		return { packets, bytes, refused: refusals.read() };
+	}
+}
+
+export class EfCore {
+	/** By path and by SPI. */
+	readonly #outbound = new Map<number, OutboundSa>();
+	readonly #inbound = new Map<number, InboundSa>();
+	readonly #out = new Tally();
+	readonly #in = new Tally();
+	readonly #inside: FrameHeader;
+	readonly #outside: FrameHeader;
+	readonly #sides: EfSides;
+	readonly #tell: (event: SaEvent) => void;
+
+	constructor(sides: EfSides, tell: (event: SaEvent) => void) {
+		this.#sides = sides;
+		this.#inside = new FrameHeader(sides.inside.dst, sides.inside.src);
+		this.#outside = new FrameHeader(sides.outside.dst, sides.outside.src);
+		this.#tell = tell;
+	}
+
+	/**
+	 * Takes an SA and wipes its secrets. An `out` SA takes the place of the one
+	 * that served its path, which is gone then.
+	 */
+	install(spec: SaSpec): void {
+		try {
+			if (this.#find(spec.direction, spec.spi) !== undefined)
+				throw new KernelError(
+					`install SA ${spec.spi}`,
+					"there is one of this SPI already",
+					"remove it, or use the SPI of a new key generation",
+				);
+			if (spec.direction === "in") {
+				this.#inbound.set(spec.spi, new InboundSa(spec, this.#tell));
+				return;
+			}
+			const sa = new OutboundSa(spec, this.#tell);
+			this.#outbound.get(spec.path)?.free();
+			this.#outbound.set(spec.path, sa);
+		} finally {
+			spec.key.fill(0);
+			spec.salt.fill(0);
+		}
+	}
+
+	/** Wipes an SA and returns what it has carried; undefined where there is none. */
+	remove(direction: SaDirection, spi: number): SaUsage | undefined {
+		const sa = this.#find(direction, spi);
+		if (sa === undefined) return undefined;
+		const { usage } = sa;
+		sa.free();
+		if (direction === "in") this.#inbound.delete(spi);
+		else this.#outbound.delete(sa.path);
+		return usage;
+	}
+
+	usage(): EfUsage {
+		const sas = [...this.#outbound.values(), ...this.#inbound.values()];
+		return {
+			out: this.#out.read(),
+			in: this.#in.read(),
+			sas: sas.map(({ usage }) => usage),
+		};
+	}
+
+	/** Wipes all keys. */
+	close(): void {
+		for (const sa of [...this.#outbound.values(), ...this.#inbound.values()])
+			sa.free();
+		this.#outbound.clear();
+		this.#inbound.clear();
+	}
+
+	/** Counts a frame that never came as far as `seal` or `open`. */
+	refuse(direction: SaDirection, code: number): void {
+		(direction === "out" ? this.#out : this.#in).refusals.count(code);
+	}
+
+	/**
+	 * Encrypts a frame from inside to `toAt`; returns its length there, 0 where
+	 * it was refused. `from` has TRAILER_BYTES behind the frame to overwrite, and
+	 * `to` room for a frame of the outside's MTU.
+	 */
+	seal(
+		from: Memory,
+		at: number,
+		bytes: number,
+		to: Memory,
+		toAt: number,
+	): number {
+		const result = this.#seal(from, at, bytes, to, toAt);
+		return settle(this.#out, result);
+	}
+
+	#seal(
+		from: Memory,
+		at: number,
+		bytes: number,
+		to: Memory,
+		toAt: number,
+	): number {
+		const { view } = from;
+		const offset = packetOffset(view, at, bytes);
+		if (offset === 0) return Refusal.notIp;
+		const length = ipBytes(view, at + offset, bytes - offset);
+		if (length === 0) return Refusal.malformed;
+		const sa = this.#outbound.get(pathOf(view, at, offset));
+		if (sa === undefined) return Refusal.unknownPath;
+		const frame = offset + sa.sealedBytes(length);
+		if (frame - ETHERNET_BYTES > this.#sides.outside.mtuBytes)
+			return Refusal.tooBig;
+		const sealed = sa.seal(from, at + offset, length, to, toAt + offset);
+		if (sealed < 0) return sealed;
+		this.#outside.write(from, at, offset, sa.family, to, toAt);
+		this.#out.bytes += length;
+		return frame;
+	}
+
+	/** Decrypts a frame from outside to `toAt`, which has room for it; as `seal`. */
+	open(
+		from: Memory,
+		at: number,
+		bytes: number,
+		to: Memory,
+		toAt: number,
+	): number {
+		const result = this.#open(from, at, bytes, to, toAt);
+		return settle(this.#in, result);
+	}
+
+	#open(
+		from: Memory,
+		at: number,
+		bytes: number,
+		to: Memory,
+		toAt: number,
+	): number {
+		const { view } = from;
+		const offset = packetOffset(view, at, bytes);
+		if (offset === 0) return Refusal.notEsp;
+		const outer = at + offset;
+		const length = ipBytes(view, outer, bytes - offset);
+		if (length === 0) return Refusal.malformed;
+		const header = espOffset(view, outer);
+		if (header === 0) return Refusal.notEsp;
+		if (isIpv4Fragment(view, outer) || length < header + 4)
+			return Refusal.malformed;
+		const sa = this.#inbound.get(view.getUint32(outer + header));
+		if (sa === undefined) return Refusal.unknownSpi;
+		/* Before it is decrypted: a copy must not use its number up. */
+		if (sa.path !== pathOf(view, at, offset)) return Refusal.wrongPath;
+		const opened = sa.open(
+			from,
+			outer + header,
+			length - header,
+			trafficClass(view, outer),
+			to,
+			toAt + offset,
+		);
+		if (opened < 0) return opened;
+		if (offset + opened - ETHERNET_BYTES > this.#sides.inside.mtuBytes)
+			return Refusal.tooBig;
+		const family = to.view.getUint8(toAt + offset) >> 4;
+		this.#inside.write(from, at, offset, family, to, toAt);
+		this.#in.bytes += opened;
+		return offset + opened;
+	}
+
+	#find(
+		direction: SaDirection,
+		spi: number,
+	): OutboundSa | InboundSa | undefined {
+		return direction === "in"
+			? this.#inbound.get(spi)
+			: [...this.#outbound.values()].find((sa) => sa.spi === spi);
+	}
+}
+
+function settle(tally: Tally, result: number): number {
+	if (result > 0) {
+		tally.packets++;
+		return result;
+	}
+	tally.refusals.count(result);
+	return 0;
+}

@@ -1,0 +1,471 @@
+/**
+ * The centre's machine of one link: issue an SA, install it at the receiver, then
+ * at the sender, switch, let the old one go. Events only correct what is known;
+ * `advance` alone acts, and does whatever is due by what is known. So a doubled,
+ * late or lost message, and a restart between any two, change nothing but time.
+ */
+import type { Audited } from "./audit.js";
+import {
+	isPending,
+	type LinkState,
+	type Phase,
+	refOf,
+	type SaState,
+} from "./link-state.js";
+import type { HeldSa, StepName } from "./messages.js";
+import {
+	ALGORITHMS,
+	type Expiry,
+	hardLimits,
+	type KeyedEntry,
+	type Link,
+	type RekeyReason,
+	type Role,
+	type SaRef,
+	sameLink,
+	scaled,
+} from "./sa.js";
+import { type RandomBytes, Secret } from "./secret.js";
+import { espSpi, GENERATION_SLOTS } from "./spi.js";
+import { backOff, type Tuning } from "./tuning.js";
+
+/** A request to an EF, before it has its session. */
+export type Request =
+	| { readonly type: "install"; readonly entry: KeyedEntry }
+	| { readonly type: "switch" | "remove"; readonly sa: SaRef };
+
+/** Where a machine's decisions go. */
+export interface LinkOutput {
+	send(ef: string, request: Request): void;
+	audit(record: Audited): void;
+}
+
+export class LinkMachine {
+	constructor(
+		readonly state: LinkState,
+		private readonly tuning: Tuning,
+		private readonly random: RandomBytes,
+		private readonly out: LinkOutput,
+	) {}
+
+	/** What the link shall be; undefined: nothing, its SAs go. */
+	declare(link: Link | undefined, nowMs: number): void {
+		const { state } = this;
+		if (link && state.link && !sameLink(link, state.link)) {
+			const pending = state.sas.find(isPending);
+			if (pending) this.#undo(pending, "changed", nowMs);
+			state.rekey = "changed";
+		}
+		if (!link) {
+			state.rekey = undefined;
+			for (const sa of state.sas) this.#retire(sa, nowMs);
+		}
+		state.link = link;
+	}
+
+	/** An end did what it was asked to. */
+	done(step: StepName, role: Role, generation: number, nowMs: number): void {
+		const sa = this.#find(generation);
+		if (!sa) return;
+		if (step === "install") this.#installed(sa, role, nowMs);
+		else if (step === "switch") this.#switched(sa, role, nowMs);
+		else if (sa.phase === "retired") this.#gone(sa, role, nowMs);
+	}
+
+	/** An end does not do what it was asked to. */
+	refused(
+		step: StepName,
+		role: Role,
+		generation: number,
+		reason: string,
+		floor: number,
+		nowMs: number,
+	): void {
+		const { state, tuning } = this;
+		state.generation = Math.max(state.generation, floor);
+		const sa = this.#find(generation);
+		if (!sa || !asks(sa.phase, step, role)) return;
+		this.out.audit({ what: "refuse", role, step, reason, ...this.#of(sa) });
+		if (step === "remove") return;
+		if (step === "install") sa[role] = false;
+		this.#undo(sa, "refused", nowMs);
+		state.holdOffMs =
+			nowMs + backOff(tuning.refusedMs, tuning.refusedMaxMs, state.refusals);
+		state.refusals++;
+	}
+
+	/** An end asks for a successor (soft), or has deleted the SA (hard). */
+	expired(
+		role: Role,
+		generation: number,
+		soft: boolean,
+		by: Expiry,
+		nowMs: number,
+	): void {
+		const sa = this.#find(generation);
+		if (!sa) return;
+		if (!soft) {
+			this.#lacks(sa, role, "expired", nowMs);
+		} else if (sa.phase === "current" && sa === this.#newest()) {
+			this.#want(by);
+		}
+	}
+
+	/** All an EF holds of this link, truly, as its new session begins. */
+	report(ef: string, held: readonly HeldSa[], nowMs: number): void {
+		for (const role of ["receiver", "sender"] as const) {
+			for (const sa of [...this.state.sas]) {
+				if (sa.link[role] !== ef) continue;
+				sa.dueMs = Math.min(sa.dueMs, nowMs);
+				sa.tries = 0;
+				const found = held.find((one) => one.generation === sa.generation);
+				if (found) this.#holds(sa, role, found.active, nowMs);
+				else this.#lacks(sa, role, "lost", nowMs);
+			}
+			for (const one of held) {
+				if (one.role === role && this.state.link?.[role] === ef) {
+					this.#adopt(one, this.state.link, nowMs);
+				}
+			}
+		}
+	}
+
+	/** SAs an EF shall go on holding. */
+	keeps(ef: string, nowMs: number): SaRef[] {
+		const keepsAs = (sa: SaState, role: Role) =>
+			sa.link[role] === ef && sa[role] && !mayGo(sa, role, nowMs);
+		return this.state.sas
+			.filter((sa) => keepsAs(sa, "sender") || keepsAs(sa, "receiver"))
+			.map(refOf);
+	}
+
+	/** Takes SAs out of use at once, at both ends: that slot's, or all. */
+	revoke(slot: number | undefined, by: string, nowMs: number): number {
+		const hit = this.state.sas.filter(
+			({ generation, revoked }) =>
+				!revoked &&
+				(slot === undefined || generation % GENERATION_SLOTS === slot),
+		);
+		for (const sa of hit) {
+			this.out.audit({ what: "revoke", by, ...this.#of(sa) });
+			this.#retire(sa, nowMs);
+			sa.revoked = true;
+			sa.dueMs = nowMs;
+			sa.tries = 0;
+		}
+		const { link, sas } = this.state;
+		if (link && hit.length > 0 && !sas.some(isPending)) {
+			if (!sas.some(({ phase }) => phase === "current")) {
+				this.state.rekey = "revoked";
+			}
+		}
+		return hit.length;
+	}
+
+	/** Another SA, please. */
+	ask(): void {
+		if (this.state.link) this.#want("asked");
+	}
+
+	/** Does what is due. */
+	advance(nowMs: number): void {
+		this.#forget(nowMs);
+		this.#issue(nowMs);
+		for (const sa of this.state.sas) this.#request(sa, nowMs);
+	}
+
+	/** When `advance` has something to do next; Infinity: never by itself. */
+	get nextMs(): number {
+		let next = Number.POSITIVE_INFINITY;
+		for (const sa of this.state.sas) {
+			next = Math.min(next, isGone(sa) ? 0 : this.#endMs(sa));
+			if (sa.phase !== "current") next = Math.min(next, sa.dueMs);
+		}
+		return Math.min(next, this.#issueMs());
+	}
+
+	#find(generation: number): SaState | undefined {
+		return this.state.sas.find((sa) => sa.generation === generation);
+	}
+
+	/** The newest that the sender uses. */
+	#newest(): SaState | undefined {
+		return this.state.sas.findLast(({ phase }) => phase === "current");
+	}
+
+	/** One that is on its way replaces whatever is in use anyhow. */
+	#want(reason: RekeyReason): void {
+		if (!this.state.sas.some(isPending)) this.state.rekey ??= reason;
+	}
+
+	#installed(sa: SaState, role: Role, nowMs: number): void {
+		if (sa.phase === "install-receiver" && role === "receiver") {
+			sa.sender = true;
+			enter(sa, "install-sender", nowMs);
+		} else if (sa.phase === "install-sender" && role === "sender") {
+			sa.key?.wipe();
+			sa.key = undefined;
+			enter(sa, "switch", nowMs);
+		}
+	}
+
+	#switched(sa: SaState, role: Role, nowMs: number): void {
+		if (sa.phase !== "switch" || role !== "sender") return;
+		enter(sa, "current", nowMs);
+		this.state.refusals = 0;
+		this.out.audit({ what: "in-use", ...this.#of(sa) });
+		for (const old of this.state.sas) {
+			if (old.generation < sa.generation) this.#retire(old, nowMs);
+		}
+	}
+
+	/** An end holds it, as its report says. */
+	#holds(sa: SaState, role: Role, active: boolean, nowMs: number): void {
+		sa[role] = true;
+		if (sa.phase === "current" && role === "sender" && !active) {
+			this.#want("lost");
+		} else if (sa.phase === "switch" && role === "sender" && active) {
+			this.#switched(sa, role, nowMs);
+		} else {
+			this.#installed(sa, role, nowMs);
+		}
+	}
+
+	/** An end does not hold it, as it says itself. */
+	#lacks(
+		sa: SaState,
+		role: Role,
+		reason: "lost" | "expired",
+		nowMs: number,
+	): void {
+		if (sa.phase === "retired") {
+			this.#gone(sa, role, nowMs);
+			return;
+		}
+		/* Asked to install it, but not done yet: it is asked again. */
+		const asked = asks(sa.phase, "install", role);
+		if (!sa[role] || (asked && reason === "lost")) return;
+		sa[role] = false;
+		this.out.audit({ what: "lost", role, ...this.#of(sa) });
+		if (sa.phase === "current") this.#want(reason);
+		else this.#undo(sa, reason, nowMs);
+	}
+
+	/** One that was on its way will not be completed. */
+	#undo(sa: SaState, reason: RekeyReason, nowMs: number): void {
+		this.out.audit({ what: "undo", reason, ...this.#of(sa) });
+		if (sa.phase === "switch") {
+			/* The sender may use it: it stays until the next one is in use. */
+			enter(sa, "current", nowMs);
+		} else {
+			this.#retire(sa, nowMs);
+		}
+		if (this.state.link) this.state.rekey = reason;
+	}
+
+	#retire(sa: SaState, nowMs: number): void {
+		if (sa.phase === "retired") return;
+		sa.key?.wipe();
+		sa.key = undefined;
+		sa.drainedMs = nowMs;
+		enter(sa, "retired", nowMs);
+	}
+
+	/** An end of a retired SA has let it go. */
+	#gone(sa: SaState, role: Role, nowMs: number): void {
+		if (!sa[role]) return;
+		sa[role] = false;
+		if (role === "sender") {
+			sa.drainedMs = nowMs + this.tuning.drainMs;
+			sa.dueMs = sa.revoked ? nowMs : sa.drainedMs;
+			sa.tries = 0;
+		}
+	}
+
+	/** It was issued by a centre whose memory is lost: it serves until replaced. */
+	#adopt(held: HeldSa, link: Link, nowMs: number): void {
+		const { state } = this;
+		if (this.#find(held.generation)) return;
+		const sa: SaState = {
+			generation: held.generation,
+			link,
+			issuedMs: nowMs - held.ageMs,
+			soft: hardLimits(link),
+			phase: "current",
+			key: undefined,
+			sender: true,
+			receiver: true,
+			revoked: false,
+			drainedMs: 0,
+			dueMs: nowMs,
+			tries: 0,
+		};
+		state.sas.push(sa);
+		state.sas.sort((a, b) => a.generation - b.generation);
+		state.generation = Math.max(state.generation, held.generation);
+		this.out.audit({ what: "adopt", role: held.role, ...this.#of(sa) });
+		const pending = state.sas.find(isPending);
+		/* The EFs take nothing older than what they have. */
+		if (pending && pending.generation < sa.generation) {
+			this.#undo(pending, "adopted", nowMs);
+		}
+		this.#want("adopted");
+	}
+
+	/** Both ends have deleted it by themselves, or were seen to. */
+	#forget(nowMs: number): void {
+		const { state } = this;
+		const newest = this.#newest();
+		state.sas = state.sas.filter((sa) => {
+			const { revoked } = sa;
+			if (nowMs >= this.#endMs(sa)) {
+				sa.key?.wipe();
+				const withoutSuccessor = sa === newest;
+				this.out.audit({
+					what: "expired",
+					revoked,
+					withoutSuccessor,
+					...this.#of(sa),
+				});
+				if (withoutSuccessor) this.#want("expired");
+				return false;
+			}
+			if (isGone(sa)) {
+				this.out.audit({ what: "removed", revoked, ...this.#of(sa) });
+				return false;
+			}
+			return true;
+		});
+	}
+
+	/** From here on neither end can hold it. */
+	#endMs(sa: SaState): number {
+		return sa.issuedMs + sa.link.hard.timeMs + 2 * this.tuning.graceMs;
+	}
+
+	/** When the next SA is issued, as far as is known now. */
+	#issueMs(): number {
+		const { link, sas, rekey, holdOffMs } = this.state;
+		if (!link || sas.some(isPending)) return Number.POSITIVE_INFINITY;
+		const next = this.state.generation + 1;
+		const taken = sas.find(
+			({ generation }) => (next - generation) % GENERATION_SLOTS === 0,
+		);
+		/* Its slot is free once that one is gone; `nextMs` knows when. */
+		if (taken) return Number.POSITIVE_INFINITY;
+		const current = this.#newest();
+		const wantedMs =
+			rekey || !current ? 0 : current.issuedMs + current.soft.timeMs;
+		return Math.max(holdOffMs, wantedMs);
+	}
+
+	#issue(nowMs: number): void {
+		const { state, random, tuning } = this;
+		const { link } = state;
+		if (!link || nowMs < this.#issueMs()) return;
+		const { key, salt } = ALGORITHMS[link.algorithm];
+		const chance = random(4).readUInt32BE() / 2 ** 32;
+		const sa: SaState = {
+			generation: ++state.generation,
+			link,
+			issuedMs: nowMs,
+			soft: scaled(
+				hardLimits(link),
+				tuning.softShare - tuning.jitterShare * chance,
+			),
+			phase: "install-receiver",
+			key: new Secret(random(key + salt)),
+			sender: false,
+			receiver: true,
+			revoked: false,
+			drainedMs: 0,
+			dueMs: nowMs,
+			tries: 0,
+		};
+		const reason = state.rekey ?? (this.#newest() ? "time" : "first");
+		state.rekey = undefined;
+		state.sas.push(sa);
+		this.out.audit({ what: "issue", reason, ...this.#of(sa) });
+	}
+
+	/** Sends what the SA's phase waits for, when it is due. */
+	#request(sa: SaState, nowMs: number): void {
+		if (sa.phase === "current" || nowMs < sa.dueMs) return;
+		const { retransmitMs, retransmitMaxMs } = this.tuning;
+		sa.dueMs = nowMs + backOff(retransmitMs, retransmitMaxMs, sa.tries);
+		sa.tries++;
+		const { link, phase } = sa;
+		if (phase === "install-receiver") this.#install(sa, "receiver", nowMs);
+		else if (phase === "install-sender") this.#install(sa, "sender", nowMs);
+		else if (phase === "switch") {
+			this.out.send(link.sender, { type: "switch", sa: refOf(sa) });
+		} else {
+			const remove = { type: "remove", sa: refOf(sa) } as const;
+			for (const role of ["sender", "receiver"] as const) {
+				if (sa[role] && mayGo(sa, role, nowMs)) {
+					this.out.send(link[role], remove);
+				}
+			}
+		}
+	}
+
+	#install(sa: SaState, role: Role, nowMs: number): void {
+		const { link, key, soft } = sa;
+		if (!key) throw new Error("link: key is gone before both ends have it");
+		const hard = hardLimits(link);
+		const graceMs = role === "receiver" ? this.tuning.graceMs : 0;
+		const entry: KeyedEntry = {
+			...refOf(sa),
+			role,
+			peer: role === "sender" ? link.receiver : link.sender,
+			flowClass: link.flowClass,
+			algorithm: link.algorithm,
+			extSeqNum: link.extSeqNum,
+			antiReplayWindowSize: link.antiReplayWindowSize,
+			soft,
+			hard: { ...hard, timeMs: hard.timeMs + graceMs },
+			ageMs: Math.max(0, nowMs - sa.issuedMs),
+			key,
+		};
+		this.out.send(link[role], { type: "install", entry });
+	}
+
+	#of(sa: SaState) {
+		const { flowClass, sender, receiver } = sa.link;
+		const ref = refOf(sa);
+		return { ...ref, spi: espSpi(ref), flowClass, sender, receiver };
+	}
+}
+
+/** The receiver keeps an SA until the sender's last packets are through. */
+function mayGo(sa: SaState, role: Role, nowMs: number): boolean {
+	if (sa.phase !== "retired") return false;
+	if (role === "sender" || sa.revoked) return true;
+	return !sa.sender && nowMs >= sa.drainedMs;
+}
+
+function isGone({ phase, sender, receiver }: SaState): boolean {
+	return phase === "retired" && !sender && !receiver;
+}
+
+/** Whether an SA of this phase waits for that step of that end. */
+function asks(phase: Phase, step: StepName, role: Role): boolean {
+	switch (phase) {
+		case "install-receiver":
+			return step === "install" && role === "receiver";
+		case "install-sender":
+			return step === "install" && role === "sender";
+		case "switch":
+			return step === "switch" && role === "sender";
+		case "retired":
+			return step === "remove";
+		case "current":
+			return false;
+	}
+}
+
+function enter(sa: SaState, phase: Phase, nowMs: number): void {
+	sa.phase = phase;
+	sa.dueMs = nowMs;
+	sa.tries = 0;
+}

@@ -31,7 +31,8 @@ const OPTION = {
 	ignoreOutgoing: 23,
 } as const;
 const TPACKET_V2 = 1;
-const FANOUT_CBPF = 6;
+/** The group has a mind of its own about what leaves, whatever its sockets say. */
+const FANOUT_CBPF_IGNORE_OUTGOING = 0x4006;
 const STATUS_KERNEL = 0;
 const STATUS_USER = 1;
 const STATUS_CHECKSUM_NOT_READY = 8;
@@ -287,7 +288,11 @@ export class ReceiveRing extends Ring {
 
 	#join(name: string, { group, program }: Fanout): void {
 		const operation = `share frames of ${name}`;
-		this.set(operation, OPTION.fanout, word((FANOUT_CBPF << 16) | group));
+		this.set(
+			operation,
+			OPTION.fanout,
+			word((FANOUT_CBPF_IGNORE_OUTGOING << 16) | group),
+		);
 		const filter = Buffer.concat(
 			program.map(([code, jumpTrue, jumpFalse, operand]) => {
 				const instruction = Buffer.alloc(8);

@@ -27,6 +27,15 @@ export interface EfSides {
 	readonly outside: EfSide;
 }
 
+/** The error of installing an SPI twice. */
+export function duplicate(spi: number): KernelError {
+	return new KernelError(
+		`install SA ${spi}`,
+		"there is one of this SPI already",
+		"remove it, or use the SPI of a new key generation",
+	);
+}
+
 class Tally {
 	packets = 0;
 	bytes = 0;
@@ -63,11 +72,7 @@ export class EfCore {
 	install(spec: SaSpec): void {
 		try {
 			if (this.#find(spec.direction, spec.spi) !== undefined)
-				throw new KernelError(
-					`install SA ${spec.spi}`,
-					"there is one of this SPI already",
-					"remove it, or use the SPI of a new key generation",
-				);
+				throw duplicate(spec.spi);
 			if (spec.direction === "in") {
 				this.#inbound.set(spec.spi, new InboundSa(spec, this.#tell));
 				return;

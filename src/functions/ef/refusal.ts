@@ -32,6 +32,8 @@ export const Refusal = {
 	congested: -13,
 	/** Next header 59: made to hide the traffic's shape (RFC 4303 §2.6). */
 	dummy: -14,
+	/** The interface of the other side takes no frames, or not fast enough. */
+	noRoom: -15,
 } as const;
 
 export type RefusalName = keyof typeof Refusal;

@@ -1,0 +1,82 @@
+/**
+ * Which worker an SA is on. The kernel shares the frames out by the same rule, so
+ * that all numbers of an SA are counted in one place.
+ */
+import type { BpfInstruction } from "../../kernel/rings.js";
+import { EtherType } from "../../wire/ethernet.js";
+import { IpProto } from "../../wire/ipv4.js";
+import type { SaSpec } from "./sa.js";
+
+export function workerOf(
+	{ direction, spi, path }: Pick<SaSpec, "direction" | "spi" | "path">,
+	workers: number,
+): number {
+	const key = direction === "in" ? spi : ((path >>> 8) + (path & 0xff)) >>> 0;
+	return key % workers;
+}
+
+/** linux/bpf_common.h, linux/filter.h; X is the index register, A the other. */
+const LOAD = 0x00;
+const LOAD_X = 0x01;
+const WORD_AT = 0x20;
+const HALF_AT = 0x28;
+const BYTE_AT = 0x30;
+const WORD_AT_X = 0x40;
+const BYTE_AT_X = 0x50;
+const X_FROM_A = 0x07;
+const ADD_X = 0x0c;
+const AND = 0x54;
+const SHIFT_LEFT = 0x64;
+const SHIFT_RIGHT = 0x74;
+const JUMP = 0x05;
+const IF_EQUAL = 0x15;
+const RETURN_A = 0x16;
+const RETURN = 0x06;
+/** Relative to the link header (SKF_LL_OFF); all else is to the network header. */
+const LINK_LAYER = -0x200000;
+
+/** From inside: SPI and SI of the NSH, added up; 0 without one. */
+export const SHARE_OUT: readonly BpfInstruction[] = [
+	[HALF_AT, 0, 0, LINK_LAYER + 12],
+	[IF_EQUAL, 1, 0, EtherType.nsh],
+	[RETURN, 0, 0, 0],
+	[WORD_AT, 0, 0, 4],
+	[AND, 0, 0, 0xff],
+	[X_FROM_A, 0, 0, 0],
+	[WORD_AT, 0, 0, 4],
+	[SHIFT_RIGHT, 0, 0, 8],
+	[ADD_X, 0, 0, 0],
+	[RETURN_A, 0, 0, 0],
+];
+
+/** From outside: the SPI of ESP; 0 for what is none. */
+export const SHARE_IN: readonly BpfInstruction[] = [
+	/* X: bytes of the NSH. */
+	[LOAD_X, 0, 0, 0],
+	[HALF_AT, 0, 0, LINK_LAYER + 12],
+	[IF_EQUAL, 0, 4, EtherType.nsh],
+	[BYTE_AT, 0, 0, 1],
+	[AND, 0, 0, 0x3f],
+	[SHIFT_LEFT, 0, 0, 2],
+	[X_FROM_A, 0, 0, 0],
+	[BYTE_AT_X, 0, 0, 0],
+	[SHIFT_RIGHT, 0, 0, 4],
+	[IF_EQUAL, 6, 0, 6],
+	/* IPv4: its header has the bytes it says. */
+	[BYTE_AT_X, 0, 0, 9],
+	[IF_EQUAL, 0, 11, IpProto.esp],
+	[BYTE_AT_X, 0, 0, 0],
+	[AND, 0, 0, 0xf],
+	[SHIFT_LEFT, 0, 0, 2],
+	[JUMP, 0, 0, 3],
+	/* IPv6. */
+	[BYTE_AT_X, 0, 0, 6],
+	[IF_EQUAL, 0, 5, IpProto.esp],
+	[LOAD, 0, 0, 40],
+	/* A: bytes of the IP header. */
+	[ADD_X, 0, 0, 0],
+	[X_FROM_A, 0, 0, 0],
+	[WORD_AT_X, 0, 0, 0],
+	[RETURN_A, 0, 0, 0],
+	[RETURN, 0, 0, 0],
+];

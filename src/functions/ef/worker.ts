@@ -1,0 +1,105 @@
+/** One thread of the user-space engine: rings, a core, and what it is told. */
+import { parentPort, workerData } from "node:worker_threads";
+import { ReceiveRing, type RingOptions, SendRing } from "../../kernel/rings.js";
+import { EfCore, type EfSides } from "./core.js";
+import type { EfUsage } from "./engine.js";
+import { TRAILER_BYTES } from "./outbound.js";
+import { pump } from "./pump.js";
+import type { SaDirection, SaEvent, SaSpec, SaUsage } from "./sa.js";
+import { SHARE_IN, SHARE_OUT } from "./share.js";
+
+export interface WorkerOptions {
+	readonly sides: EfSides;
+	readonly inside: RingOptions;
+	readonly outside: RingOptions;
+	/** Of the fanout groups of both sides; absent where one worker has it all. */
+	readonly groups?: { readonly inside: number; readonly outside: number };
+}
+
+export interface WorkerUsage extends EfUsage {
+	/** Frames that found no free slot in a receive ring since the last question. */
+	readonly lost: { readonly out: number; readonly in: number };
+}
+
+export type WorkerRequest =
+	| { readonly do: "install"; readonly spec: SaSpec }
+	| {
+			readonly do: "remove";
+			readonly direction: SaDirection;
+			readonly spi: number;
+	  }
+	| { readonly do: "usage" };
+
+export type WorkerAnswer = WorkerUsage | SaUsage | undefined;
+
+export type WorkerMessage =
+	| { readonly kind: "ready" }
+	| { readonly kind: "event"; readonly event: SaEvent }
+	| {
+			readonly kind: "answer";
+			readonly id: number;
+			readonly answer: WorkerAnswer;
+	  }
+	| { readonly kind: "failure"; readonly id: number; readonly message: string };
+
+const port = parentPort;
+if (port === null) throw new Error("ef worker: it is no worker thread");
+const tell = (message: WorkerMessage) => port.postMessage(message);
+const { sides, inside, outside, groups } = workerData as WorkerOptions;
+
+const core = new EfCore(sides, (event) => tell({ kind: "event", event }));
+const toOutside = new SendRing(outside);
+const toInside = new SendRing(inside);
+const fromInside = new ReceiveRing(
+	inside,
+	TRAILER_BYTES,
+	groups && { group: groups.inside, program: SHARE_OUT },
+);
+const fromOutside = new ReceiveRing(
+	outside,
+	0,
+	groups && { group: groups.outside, program: SHARE_IN },
+);
+fromInside.onReady(() => pump(core, "out", fromInside, toOutside));
+fromOutside.onReady(() => pump(core, "in", fromOutside, toInside));
+
+function close(): void {
+	for (const ring of [fromInside, fromOutside, toInside, toOutside])
+		ring.close();
+	core.close();
+	port?.close();
+}
+
+function perform(request: WorkerRequest): WorkerAnswer {
+	switch (request.do) {
+		case "install":
+			core.install(request.spec);
+			return undefined;
+		case "remove":
+			return core.remove(request.direction, request.spi);
+		case "usage": {
+			const lost = { out: fromInside.takeLost(), in: fromOutside.takeLost() };
+			return { ...core.usage(), lost };
+		}
+	}
+}
+
+/** Answered by its exit. */
+interface Close {
+	readonly do: "close";
+}
+
+port.on("message", (request: (WorkerRequest & { id: number }) | Close) => {
+	if (request.do === "close") {
+		close();
+		return;
+	}
+	const { id } = request;
+	try {
+		tell({ kind: "answer", id, answer: perform(request) });
+	} catch (error) {
+		const message = error instanceof Error ? error.message : String(error);
+		tell({ kind: "failure", id, message });
+	}
+});
+tell({ kind: "ready" });

@@ -5,11 +5,13 @@
  * it was, or the EFs' reports set it right.
  */
 import type { Audited, AuditRecord } from "./audit.js";
+import { EnrolAuc, type EnrolAucCommand, type Enrolment } from "./enrol-auc.js";
+import type { EnrolRequest } from "./enrol-messages.js";
 import { LinkMachine, type LinkOutput, type Request } from "./link.js";
 import { type LinkState, newLink } from "./link-state.js";
 import type { AucMessage, EfMessage, HeldSa, Use } from "./messages.js";
 import { type Link, linkProblem, type Role, type SaRef } from "./sa.js";
-import type { RandomBytes } from "./secret.js";
+import type { RandomBytes, Secret } from "./secret.js";
 import { fromEspSpi, type LinkId, linkId } from "./spi.js";
 import type { Tuning } from "./tuning.js";
 
@@ -22,6 +24,8 @@ export interface AucState {
 	readonly desired: Map<LinkId, Link>;
 	/** EFs that get no key any more. */
 	readonly revoked: Set<string>;
+	/** EFs that have a key, and not yet a certificate that was used. */
+	readonly enrolments: Map<string, Enrolment>;
 }
 
 export function newAuc(): AucState {
@@ -30,6 +34,7 @@ export function newAuc(): AucState {
 		links: new Map(),
 		desired: new Map(),
 		revoked: new Set(),
+		enrolments: new Map(),
 	};
 }
 
@@ -53,6 +58,27 @@ export type AucEvent = { readonly nowMs: number } & (
 	/** Takes a node's revocation back. */
 	| { readonly type: "admit"; readonly node: string; readonly by: string }
 	| { readonly type: "rekey"; readonly target: Target }
+	/** Lets an EF enrol with this key, which the centre keeps and wipes. */
+	| { readonly type: "configure"; readonly ef: string; readonly key: Secret }
+	/** Of somebody without a certificate. */
+	| {
+			readonly type: "enrol";
+			readonly connection: number;
+			readonly message: EnrolRequest;
+	  }
+	/** What became of a `sign` command. */
+	| {
+			readonly type: "signed";
+			readonly ef: string;
+			readonly request: string;
+			readonly certificate: string;
+	  }
+	| {
+			readonly type: "unsigned";
+			readonly ef: string;
+			readonly request: string;
+			readonly reason: string;
+	  }
 );
 
 export type AucCommand =
@@ -61,6 +87,7 @@ export type AucCommand =
 			readonly to: string;
 			readonly message: AucMessage;
 	  }
+	| Exclude<EnrolAucCommand, { readonly type: "audit" }>
 	| { readonly type: "audit"; readonly record: AuditRecord };
 
 interface Presence {
@@ -76,6 +103,7 @@ export class Auc {
 	readonly state: AucState;
 	readonly #tuning: Tuning;
 	readonly #random: RandomBytes;
+	readonly #enrol: EnrolAuc;
 	readonly #machines = new Map<LinkId, LinkMachine>();
 	/** Not stored: a centre that starts asks every EF what it holds. */
 	readonly #present = new Map<string, Presence>();
@@ -91,10 +119,11 @@ export class Auc {
 		this.#tuning = options.tuning;
 		this.#random = options.random;
 		this.state = options.state ?? newAuc();
+		this.#enrol = new EnrolAuc(this.state.enrolments, options.random);
 		for (const id of this.state.links.keys()) this.#machine(id);
 	}
 
-	/** Throws a RangeError for links that cannot be; nothing is changed then. */
+	/** Throws a RangeError for links or keys that cannot be; nothing is changed then. */
 	handle(event: AucEvent): AucCommand[] {
 		this.#nowMs = event.nowMs;
 		switch (event.type) {
@@ -119,6 +148,24 @@ export class Auc {
 			case "rekey":
 				for (const { machine } of this.#hit(event.target)) machine.ask();
 				break;
+			case "configure":
+				this.#enrolment(this.#enrol.configure(event.ef, event.key));
+				break;
+			case "enrol":
+				if (!this.state.revoked.has(event.message.ef)) {
+					this.#enrolment(this.#enrol.message(event.connection, event.message));
+				}
+				break;
+			case "signed": {
+				const { ef, request, certificate } = event;
+				this.#enrolment(this.#enrol.signed(ef, request, certificate));
+				break;
+			}
+			case "unsigned": {
+				const { ef, request, reason } = event;
+				this.#enrolment(this.#enrol.unsigned(ef, request, reason));
+				break;
+			}
 		}
 		for (const machine of this.#machines.values()) {
 			if (machine.nextMs <= event.nowMs) machine.advance(event.nowMs);
@@ -196,6 +243,7 @@ export class Auc {
 		if ("node" in target) {
 			const { node: ef } = target;
 			this.state.revoked.add(ef);
+			this.#enrol.forget(ef);
 			this.#audit({ what: "revoke-node", ef, by });
 		}
 		for (const { machine, slot } of hit) machine.revoke(slot, by, this.#nowMs);
@@ -239,6 +287,7 @@ export class Auc {
 			here.session = session;
 			here.offered = undefined;
 			this.#audit({ what: "session", ef: from });
+			this.#enrol.forget(from);
 			this.#report(from, message.held);
 		}
 		if (here.session !== session) {
@@ -306,6 +355,13 @@ export class Auc {
 	#request(ef: string, request: Request): void {
 		const session = this.#present.get(ef)?.session;
 		if (session !== undefined) this.#send(ef, { ...request, session });
+	}
+
+	#enrolment(commands: readonly EnrolAucCommand[]): void {
+		for (const command of commands) {
+			if (command.type === "audit") this.#audit(command.record);
+			else this.#commands.push(command);
+		}
 	}
 
 	#send(to: string, message: AucMessage): void {

@@ -6,26 +6,31 @@
  */
 import type { Audited } from "./audit.js";
 import {
+	adoptSa,
+	asks,
+	enter,
+	entryOf,
+	isGone,
+	issueSa,
+	mayGo,
+} from "./link-sa.js";
+import {
 	isPending,
 	type LinkState,
-	type Phase,
 	refOf,
 	type SaState,
 } from "./link-state.js";
 import type { HeldSa, StepName } from "./messages.js";
 import {
-	ALGORITHMS,
 	type Expiry,
-	hardLimits,
 	type KeyedEntry,
 	type Link,
 	type RekeyReason,
 	type Role,
 	type SaRef,
 	sameLink,
-	scaled,
 } from "./sa.js";
-import { type RandomBytes, Secret } from "./secret.js";
+import type { RandomBytes } from "./secret.js";
 import { espSpi, GENERATION_SLOTS } from "./spi.js";
 import { backOff, type Tuning } from "./tuning.js";
 
@@ -286,20 +291,7 @@ export class LinkMachine {
 	#adopt(held: HeldSa, link: Link, nowMs: number): void {
 		const { state } = this;
 		if (this.#find(held.generation)) return;
-		const sa: SaState = {
-			generation: held.generation,
-			link,
-			issuedMs: nowMs - held.ageMs,
-			soft: hardLimits(link),
-			phase: "current",
-			key: undefined,
-			sender: true,
-			receiver: true,
-			revoked: false,
-			drainedMs: 0,
-			dueMs: nowMs,
-			tries: 0,
-		};
+		const sa = adoptSa(link, held, nowMs);
 		state.sas.push(sa);
 		state.sas.sort((a, b) => a.generation - b.generation);
 		state.generation = Math.max(state.generation, held.generation);
@@ -316,6 +308,7 @@ export class LinkMachine {
 	#forget(nowMs: number): void {
 		const { state } = this;
 		const newest = this.#newest();
+		let stopped = false;
 		state.sas = state.sas.filter((sa) => {
 			const { revoked } = sa;
 			if (nowMs >= this.#endMs(sa)) {
@@ -327,7 +320,7 @@ export class LinkMachine {
 					withoutSuccessor,
 					...this.#of(sa),
 				});
-				if (withoutSuccessor) this.#want("expired");
+				stopped ||= withoutSuccessor;
 				return false;
 			}
 			if (isGone(sa)) {
@@ -336,6 +329,7 @@ export class LinkMachine {
 			}
 			return true;
 		});
+		if (stopped) this.#want("expired");
 	}
 
 	/** From here on neither end can hold it. */
@@ -363,25 +357,7 @@ export class LinkMachine {
 		const { state, random, tuning } = this;
 		const { link } = state;
 		if (!link || nowMs < this.#issueMs()) return;
-		const { key, salt } = ALGORITHMS[link.algorithm];
-		const chance = random(4).readUInt32BE() / 2 ** 32;
-		const sa: SaState = {
-			generation: ++state.generation,
-			link,
-			issuedMs: nowMs,
-			soft: scaled(
-				hardLimits(link),
-				tuning.softShare - tuning.jitterShare * chance,
-			),
-			phase: "install-receiver",
-			key: new Secret(random(key + salt)),
-			sender: false,
-			receiver: true,
-			revoked: false,
-			drainedMs: 0,
-			dueMs: nowMs,
-			tries: 0,
-		};
+		const sa = issueSa(link, ++state.generation, nowMs, tuning, random);
 		const reason = state.rekey ?? (this.#newest() ? "time" : "first");
 		state.rekey = undefined;
 		state.sas.push(sa);
@@ -410,24 +386,8 @@ export class LinkMachine {
 	}
 
 	#install(sa: SaState, role: Role, nowMs: number): void {
-		const { link, key, soft } = sa;
-		if (!key) throw new Error("link: key is gone before both ends have it");
-		const hard = hardLimits(link);
-		const graceMs = role === "receiver" ? this.tuning.graceMs : 0;
-		const entry: KeyedEntry = {
-			...refOf(sa),
-			role,
-			peer: role === "sender" ? link.receiver : link.sender,
-			flowClass: link.flowClass,
-			algorithm: link.algorithm,
-			extSeqNum: link.extSeqNum,
-			antiReplayWindowSize: link.antiReplayWindowSize,
-			soft,
-			hard: { ...hard, timeMs: hard.timeMs + graceMs },
-			ageMs: Math.max(0, nowMs - sa.issuedMs),
-			key,
-		};
-		this.out.send(link[role], { type: "install", entry });
+		const entry = entryOf(sa, role, nowMs, this.tuning.graceMs);
+		this.out.send(sa.link[role], { type: "install", entry });
 	}
 
 	#of(sa: SaState) {
@@ -435,37 +395,4 @@ export class LinkMachine {
 		const ref = refOf(sa);
 		return { ...ref, spi: espSpi(ref), flowClass, sender, receiver };
 	}
-}
-
-/** The receiver keeps an SA until the sender's last packets are through. */
-function mayGo(sa: SaState, role: Role, nowMs: number): boolean {
-	if (sa.phase !== "retired") return false;
-	if (role === "sender" || sa.revoked) return true;
-	return !sa.sender && nowMs >= sa.drainedMs;
-}
-
-function isGone({ phase, sender, receiver }: SaState): boolean {
-	return phase === "retired" && !sender && !receiver;
-}
-
-/** Whether an SA of this phase waits for that step of that end. */
-function asks(phase: Phase, step: StepName, role: Role): boolean {
-	switch (phase) {
-		case "install-receiver":
-			return step === "install" && role === "receiver";
-		case "install-sender":
-			return step === "install" && role === "sender";
-		case "switch":
-			return step === "switch" && role === "sender";
-		case "retired":
-			return step === "remove";
-		case "current":
-			return false;
-	}
-}
-
-function enter(sa: SaState, phase: Phase, nowMs: number): void {
-	sa.phase = phase;
-	sa.dueMs = nowMs;
-	sa.tries = 0;
 }

@@ -97,7 +97,6 @@ export class Sad {
 	}
 
 	install({ key, ...entry }: KeyedEntry, nowMs: number): Answer {
-		const link = linkId(entry);
 		const spi = espSpi(entry);
 		const held = this.#held.get(spi);
 		if (held?.entry.generation === entry.generation) {
@@ -111,7 +110,6 @@ export class Sad {
 		}
 		this.#enter(entry, "adding", nowMs);
 		this.engine({ type: "add", spi, entry: { ...entry, key } });
-		this.#floors.set(link, entry.generation);
 		return WAIT;
 	}
 
@@ -134,6 +132,8 @@ export class Sad {
 	}
 
 	remove(sa: SaRef): Answer {
+		/* Should its `install` come after this, it comes too late. */
+		this.#raiseFloor(sa);
 		const held = this.#find(sa);
 		if (!held) return done("remove", sa);
 		this.#delete(held);
@@ -254,7 +254,7 @@ export class Sad {
 	}
 
 	#enter(entry: SadEntry, state: Held["state"], nowMs: number): Held {
-		const link = linkId(entry);
+		this.#raiseFloor(entry);
 		const held: Held = {
 			entry,
 			spi: espSpi(entry),
@@ -269,9 +269,13 @@ export class Sad {
 			tries: 0,
 		};
 		this.#held.set(held.spi, held);
-		const floor = this.#floors.get(link) ?? 0;
-		this.#floors.set(link, Math.max(floor, entry.generation));
 		return held;
+	}
+
+	#raiseFloor(sa: SaRef): void {
+		const link = linkId(sa);
+		const floor = this.#floors.get(link) ?? 0;
+		this.#floors.set(link, Math.max(floor, sa.generation));
 	}
 
 	/** Why an SA is not installed. */

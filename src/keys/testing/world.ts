@@ -54,6 +54,9 @@ export class World implements Surroundings {
 	/** What happened last, told when a check fails. */
 	readonly history: string[] = [];
 	links: Link[] = [];
+	/** Called as a message arrives, before anybody acts on it, with its number. */
+	onArrival: (count: number) => void = () => {};
+	arrivals = 0;
 	switches = 0;
 	#queue: { atMs: number; action: () => void }[] = [];
 	/** The snapshot that lies on the disk. */
@@ -198,12 +201,26 @@ export class World implements Surroundings {
 	}
 
 	declare(): void {
-		const wanted = new Set(this.links.map(linkId));
+		const revoked = this.auc?.state.revoked;
+		const served = this.links.filter(
+			({ sender, receiver }) =>
+				!revoked?.has(sender) && !revoked?.has(receiver),
+		);
+		const wanted = new Set(served.map(linkId));
 		for (const [id, { sas }] of this.auc?.state.links ?? []) {
 			if (!wanted.has(id)) this.#excuse(...sas.map(refFrom));
 		}
 		this.#excuseUnknown();
 		this.toAuc({ type: "declare", links: this.links });
+	}
+
+	revokeNode(node: string): void {
+		for (const { name, loaded } of this.stations.values()) {
+			for (const { entry } of loaded.values()) {
+				if (name === node || entry.peer === node) this.#excuse(entry);
+			}
+		}
+		this.toAuc({ type: "revoke", target: { node }, by: "test" });
 	}
 
 	send(from: string, message: EfMessage): void {
@@ -294,7 +311,10 @@ export class World implements Surroundings {
 		for (let i = 0; i < copies; i++) {
 			/* Now and then so late that much has happened since. */
 			const late = lossPercent > 0 && random.chance(3);
-			this.later(1 + random.below(late ? 800 : 30), arrive);
+			this.later(1 + random.below(late ? 800 : 30), () => {
+				this.onArrival(++this.arrivals);
+				arrive();
+			});
 		}
 	}
 

@@ -1,0 +1,118 @@
+/** One SA of a link: how it comes to be, and what its phase allows. */
+import { type Phase, refOf, type SaState } from "./link-state.js";
+import type { HeldSa, StepName } from "./messages.js";
+import {
+	ALGORITHMS,
+	hardLimits,
+	type KeyedEntry,
+	type Link,
+	type Role,
+	scaled,
+} from "./sa.js";
+import { type RandomBytes, Secret } from "./secret.js";
+import type { Tuning } from "./tuning.js";
+
+/** A new one, with a key of its own and a soft lifetime by chance. */
+export function issueSa(
+	link: Link,
+	generation: number,
+	nowMs: number,
+	tuning: Tuning,
+	random: RandomBytes,
+): SaState {
+	const { key, salt } = ALGORITHMS[link.algorithm];
+	const chance = random(4).readUInt32BE() / 2 ** 32;
+	const share = tuning.softShare - tuning.jitterShare * chance;
+	return {
+		generation,
+		link,
+		issuedMs: nowMs,
+		soft: scaled(hardLimits(link), share),
+		phase: "install-receiver",
+		key: new Secret(random(key + salt)),
+		sender: false,
+		receiver: true,
+		revoked: false,
+		drainedMs: 0,
+		dueMs: nowMs,
+		tries: 0,
+	};
+}
+
+/** One that an EF holds and this centre did not issue. */
+export function adoptSa(link: Link, held: HeldSa, nowMs: number): SaState {
+	return {
+		generation: held.generation,
+		link,
+		issuedMs: nowMs - held.ageMs,
+		soft: hardLimits(link),
+		phase: "current",
+		key: undefined,
+		/* Until the other end reports. */
+		sender: true,
+		receiver: true,
+		revoked: false,
+		drainedMs: 0,
+		dueMs: nowMs,
+		tries: 0,
+	};
+}
+
+/** What an end is given; the receiver keeps it a little longer than the sender. */
+export function entryOf(
+	sa: SaState,
+	role: Role,
+	nowMs: number,
+	graceMs: number,
+): KeyedEntry {
+	const { link, key, soft } = sa;
+	if (!key) throw new Error("link: key is gone before both ends have it");
+	const hard = hardLimits(link);
+	const longerMs = role === "receiver" ? graceMs : 0;
+	return {
+		...refOf(sa),
+		role,
+		peer: role === "sender" ? link.receiver : link.sender,
+		flowClass: link.flowClass,
+		algorithm: link.algorithm,
+		extSeqNum: link.extSeqNum,
+		antiReplayWindowSize: link.antiReplayWindowSize,
+		soft,
+		hard: { ...hard, timeMs: hard.timeMs + longerMs },
+		ageMs: Math.max(0, nowMs - sa.issuedMs),
+		key,
+	};
+}
+
+/** The receiver keeps an SA until the sender's last packets are through. */
+export function mayGo(sa: SaState, role: Role, nowMs: number): boolean {
+	if (sa.phase !== "retired") return false;
+	if (role === "sender" || sa.revoked) return true;
+	return !sa.sender && nowMs >= sa.drainedMs;
+}
+
+export function isGone({ phase, sender, receiver }: SaState): boolean {
+	return phase === "retired" && !sender && !receiver;
+}
+
+/** Whether an SA of this phase waits for that step of that end. */
+export function asks(phase: Phase, step: StepName, role: Role): boolean {
+	switch (phase) {
+		case "install-receiver":
+			return step === "install" && role === "receiver";
+		case "install-sender":
+			return step === "install" && role === "sender";
+		case "switch":
+			return step === "switch" && role === "sender";
+		case "retired":
+			return step === "remove";
+		case "current":
+			return false;
+	}
+}
+
+export function enter(sa: SaState, phase: Phase, nowMs: number): void {
+	sa.phase = phase;
+	sa.dueMs = nowMs;
+	sa.tries = 0;
+}

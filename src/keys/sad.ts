@@ -25,7 +25,7 @@ export type EngineCommand =
 	| { readonly type: "switch"; readonly spi: number; readonly sa: SaRef }
 	/** No SA: drop the link's traffic; never let it pass as it is. */
 	| { readonly type: "stop"; readonly eSpi: number; readonly eSi: number }
-	/** Nothing is wrong when it is not there. */
+	/** Nothing is wrong when it is not there; what still used it is dropped. */
 	| { readonly type: "delete"; readonly spi: number };
 
 export type EngineOperation = "add" | "switch" | "delete";
@@ -306,8 +306,13 @@ export class Sad {
 		const link = linkId(held.entry);
 		const from = this.#held.get(held.switching?.from ?? -1);
 		held.switching = undefined;
-		if (from?.state === "held") this.#active.set(link, from.spi);
-		else this.#active.delete(link);
+		if (from?.state === "held") {
+			this.#active.set(link, from.spi);
+		} else {
+			const { eSpi, eSi } = held.entry;
+			this.#active.delete(link);
+			this.engine({ type: "stop", eSpi, eSi });
+		}
 	}
 
 	#soften(held: Held, by: Expiry): void {

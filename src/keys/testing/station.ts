@@ -157,9 +157,7 @@ export class Station {
 			this.#flush();
 			const link = linkId(command);
 			const loaded = this.loaded.get(this.active.get(link) ?? -1);
-			this.around.note(`${this.name} stops ${link}`);
-			if (loaded) this.around.stopped(this, loaded);
-			this.active.delete(link);
+			if (loaded) this.#stop(loaded);
 			return;
 		}
 		this.#engine.push({ command, atMs: this.around.nowMs });
@@ -167,6 +165,17 @@ export class Station {
 		this.around.later(random.below(5), () => {
 			if (life === this.#life) this.#next();
 		});
+	}
+
+	#isActive({ entry }: Loaded): boolean {
+		return this.active.get(linkId(entry)) === espSpi(entry);
+	}
+
+	#stop(loaded: Loaded): void {
+		const { entry } = loaded;
+		this.around.note(`${this.name} stops ${linkId(entry)}`);
+		this.around.stopped(this, loaded);
+		this.active.delete(linkId(entry));
 	}
 
 	#flush(): void {
@@ -211,8 +220,8 @@ export class Station {
 		} else if (command.type === "switch") {
 			this.#switch(command.sa);
 		} else {
-			const isActive = [...this.active.values()].includes(command.spi);
-			assert.ok(!isActive, "deleted while traffic goes through it");
+			const loaded = this.loaded.get(command.spi);
+			if (loaded && this.#isActive(loaded)) this.#stop(loaded);
 			this.loaded.delete(command.spi);
 		}
 		return undefined;

@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Auc, type AucCommand, type AucEvent } from "./auc.js";
+import type { EfMessage } from "./messages.js";
+import type { Link } from "./sa.js";
+import { Secret } from "./secret.js";
+import { espSpi } from "./spi.js";
+import { LINK, noise } from "./testing/fixtures.js";
+import type { DistributiveOmit } from "./testing/station.js";
+import { TUNING } from "./tuning.js";
+
+const links: readonly Link[] = [
+	LINK,
+	{ ...LINK, eSi: 253, sender: "b", receiver: "c" },
+	{ ...LINK, eSpi: 8, sender: "c", receiver: "a" },
+];
+
+/** A centre, and what it says in short words: `install b 7/254`. */
+function start() {
+	const auc = new Auc({ tuning: TUNING, random: noise(1) });
+	const words = (commands: readonly AucCommand[]) =>
+		commands.map((one) => {
+			if (one.type === "audit") {
+				const { record } = one;
+				const of = "spi" in record ? `${record.eSpi}/${record.eSi}` : record.ef;
+				return `audit ${record.what} ${of}`;
+			}
+			if (one.type !== "send") return one.type;
+			const { to, message } = one;
+			if ("sa" in message) return `${message.type} ${to} ${message.sa.eSpi}`;
+			if (message.type !== "install") return `${message.type} ${to}`;
+			return `install ${to} ${message.entry.eSpi}/${message.entry.eSi}`;
+		});
+	const act = (event: DistributiveOmit<AucEvent, "nowMs">) =>
+		words(auc.handle({ ...event, nowMs: 0 } as AucEvent));
+	const says = (from: string, message: EfMessage) =>
+		act({ type: "message", from, message });
+	return { auc, act, says };
+}
+
+/** Brings an EF into a session, which holds nothing. */
+function join({ auc }: ReturnType<typeof start>, ef: string): string {
+	const [challenge] = auc.handle({
+		type: "message",
+		nowMs: 0,
+		from: ef,
+		message: { type: "hello", boot: `boot of ${ef}` },
+	});
+	assert.ok(challenge?.type === "send");
+	assert.ok(challenge.message.type === "challenge");
+	const { session } = challenge.message;
+	const message = { type: "report", session, held: [] } as const;
+	auc.handle({ type: "message", nowMs: 0, from: ef, message });
+	return session;
+}
+
+/** All three links are served. */
+function serving() {
+	const one = start();
+	one.act({ type: "declare", links });
+	const sessions = new Map(["a", "b", "c"].map((ef) => [ef, join(one, ef)]));
+	const done = (ef: string, step: "install" | "switch", link: Link) => {
+		const { eSpi, eSi } = link;
+		const state = one.auc.state.links.get(eSpi * 256 + eSi);
+		const sa = { eSpi, eSi, generation: state?.generation ?? 0 };
+		const session = sessions.get(ef) ?? "";
+		return one.says(ef, { type: "done", session, step, sa });
+	};
+	for (const link of links) {
+		done(link.receiver, "install", link);
+		done(link.sender, "install", link);
+		done(link.sender, "switch", link);
+	}
+	return { ...one, sessions };
+}
+
+const phases = (auc: Auc) =>
+	[...auc.state.links.values()].map(({ sas }) =>
+		sas.map(({ phase }) => phase).join(),
+	);
+
+test("keys go to those who are there, and only to the two ends", () => {
+	const one = start();
+	const issued = one.act({ type: "declare", links });
+	assert.deepEqual(issued, [
+		"audit issue 7/254",
+		"audit issue 7/253",
+		"audit issue 8/254",
+	]);
+	assert.deepEqual(one.says("b", { type: "hello", boot: "x" }), [
+		"challenge b",
+	]);
+	const session = join(one, "c");
+	assert.deepEqual(
+		one.says("a", { type: "report", session, held: [] }),
+		["stale a"],
+		"another's session",
+	);
+	assert.deepEqual([...one.auc.present.keys()], ["c"]);
+});
+
+test("before links are declared nobody is told to give anything up", () => {
+	const one = start();
+	assert.deepEqual(one.says("a", { type: "hello", boot: "x" }), []);
+});
+
+test("one that is no end of a link changes nothing there", () => {
+	const { auc, says, sessions } = serving();
+	assert.deepEqual(phases(auc), ["current", "current", "current"]);
+	const session = sessions.get("c") ?? "";
+	const { eSpi, eSi } = LINK;
+	const generation = auc.state.links.get(eSpi * 256 + eSi)?.generation ?? 0;
+	const sa = { eSpi, eSi, generation };
+	says("c", { type: "expire", session, sa, soft: false, by: "time" });
+	says("c", {
+		type: "refuse",
+		session,
+		step: "install",
+		sa,
+		reason: "",
+		floor: 2 ** 50,
+	});
+	says("c", { type: "done", session, step: "remove", sa });
+	assert.deepEqual(phases(auc), ["current", "current", "current"]);
+	assert.equal(auc.state.links.get(eSpi * 256 + eSi)?.generation, generation);
+});
+
+test("an SA is revoked: it alone; a path: all of its SAs; each gets another", () => {
+	const one = serving();
+	const state = one.auc.state.links.get(LINK.eSpi * 256 + LINK.eSi);
+	const { eSpi, eSi } = LINK;
+	const spi = espSpi({ eSpi, eSi, generation: state?.generation ?? 0 });
+	const said = one.act({ type: "revoke", target: { spi }, by: "op" });
+	assert.deepEqual(said, [
+		"audit revoke 7/254",
+		"audit issue 7/254",
+		"remove a 7",
+		"remove b 7",
+		"install b 7/254",
+	]);
+	const path = serving();
+	path.act({ type: "revoke", target: { eSpi: 7 }, by: "op" });
+	const both = "retired,install-receiver";
+	assert.deepEqual(phases(path.auc), [both, both, "current"]);
+	assert.deepEqual(
+		one.act({ type: "revoke", target: { spi: 0xffffffff }, by: "op" }),
+		[],
+	);
+});
+
+test("a node is revoked: no key with it any more, until it is let in again", () => {
+	const one = serving();
+	const said = one.act({ type: "revoke", target: { node: "c" }, by: "op" });
+	assert.ok(said.includes("audit revoke-node c"));
+	for (const line of ["remove b 7", "remove c 7", "remove c 8", "remove a 8"])
+		assert.ok(said.includes(line), line);
+	assert.deepEqual(phases(one.auc), ["current", "retired", "retired"]);
+	one.act({ type: "declare", links });
+	assert.ok(!one.act({ type: "time" }).some((line) => /install/.test(line)));
+	const back = one.act({ type: "admit", node: "c", by: "op" });
+	assert.ok(back.includes("install c 7/253"), `${back}`);
+	assert.ok(back.includes("install a 8/254"), `${back}`);
+});
+
+test("a key to enrol with ends with the first session, and with the node", () => {
+	const one = start();
+	one.act({ type: "declare", links: [] });
+	const configure = (ef: string) => {
+		const key = new Secret(Buffer.alloc(32, 7));
+		one.act({ type: "configure", ef, key });
+		return key;
+	};
+	const used = configure("a");
+	const message = { type: "enrol", ef: "a", nonce: "n" } as const;
+	assert.deepEqual(one.act({ type: "enrol", connection: 1, message }), [
+		"reply",
+	]);
+	join(one, "a");
+	assert.ok(used.wiped);
+	assert.deepEqual(one.act({ type: "enrol", connection: 1, message }), []);
+	const barred = configure("a");
+	one.act({ type: "revoke", target: { node: "a" }, by: "op" });
+	assert.ok(barred.wiped);
+	configure("a");
+	assert.deepEqual(one.act({ type: "enrol", connection: 1, message }), []);
+});
+
+test("links that cannot be are refused, and nothing is changed", () => {
+	const one = serving();
+	for (const [bad, why] of [
+		[{ ...LINK, eSpi: 0 }, /E-SPI 0/],
+		[{ ...LINK, sender: "b" }, /both ends/],
+		[{ ...LINK, hard: { ...LINK.hard, bytes: 0 } }, /positive/],
+	] as const) {
+		assert.throws(() => one.act({ type: "declare", links: [bad] }), why);
+	}
+	const twice = [LINK, LINK];
+	assert.throws(
+		() => one.act({ type: "declare", links: twice }),
+		/there twice/,
+	);
+	assert.deepEqual(phases(one.auc), ["current", "current", "current"]);
+});
+
+test("asked for another key, all of a node's links get one", () => {
+	const one = serving();
+	const said = one.act({ type: "rekey", target: { node: "a" } });
+	assert.deepEqual(said, [
+		"audit issue 7/254",
+		"install b 7/254",
+		"audit issue 8/254",
+		"install a 8/254",
+	]);
+});

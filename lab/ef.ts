@@ -1,15 +1,21 @@
 /** Encryption functions on the hosts of a lab. */
+import { fileURLToPath } from "node:url";
+import type { EfSide } from "../src/functions/ef/core.js";
+import type { SaDirection } from "../src/functions/ef/sa.js";
 import {
 	UserspaceEngine,
 	type UserspaceOptions,
 } from "../src/functions/ef/userspace.js";
-import { parseMac } from "../src/wire/address.js";
-import type { Host, Lab } from "./lab.js";
-import { buildLab } from "./lab.js";
+import { formatMac, parseMac } from "../src/wire/address.js";
+import { buildLab, type Lab } from "./lab.js";
+import type { LabProcess } from "./process.js";
 import {
 	encryptedLine,
 	encryptedLineAddresses,
+	INSIDE_MTU_BYTES,
+	OUTSIDE_MTU_BYTES,
 } from "./topologies/encrypted-line.js";
+import { macOf } from "./traffic/packet-rate.js";
 
 type EfName = "ef1" | "ef2";
 
@@ -38,31 +44,89 @@ export async function buildEncryptedLine(): Promise<Lab> {
 	}
 }
 
-/** Starts the engine of an EF. */
+/** What the engine of an EF is opened with. */
+export async function efOptions(
+	lab: Lab,
+	name: EfName,
+): Promise<Pick<UserspaceOptions, "netns" | "inside" | "outside">> {
+	const host = lab.host(name);
+	const side = async (which: "inside" | "outside", mtuBytes: number) => {
+		const [neighbour, theirs] = NEIGHBOURS[name][which];
+		const src = parseMac(await macOf(host, which));
+		const dst = parseMac(await macOf(lab.host(neighbour), theirs));
+		return { interface: which, src, dst, mtuBytes };
+	};
+	return {
+		netns: host.netns,
+		inside: await side("inside", INSIDE_MTU_BYTES),
+		outside: await side("outside", OUTSIDE_MTU_BYTES),
+	};
+}
+
+/** Starts the engine of an EF in this process. */
 export async function openEngine(
 	lab: Lab,
 	name: EfName,
 	options: Pick<UserspaceOptions, "onEvent"> & { readonly workers?: number },
 ): Promise<UserspaceEngine> {
-	const host = lab.host(name);
-	const side = async (which: "inside" | "outside") => {
-		const [neighbour, theirs] = NEIGHBOURS[name][which];
-		return {
-			interface: which,
-			src: parseMac(await macOf(host, which)),
-			dst: parseMac(await macOf(lab.host(neighbour), theirs)),
-			mtuBytes: which === "inside" ? 1500 : 1700,
-		};
-	};
 	return await UserspaceEngine.open({
-		netns: host.netns,
-		inside: await side("inside"),
-		outside: await side("outside"),
+		...(await efOptions(lab, name)),
 		onFailure: (error) => {
 			throw error;
 		},
 		...options,
 	});
+}
+
+/** What the program is told, in one line of JSON. */
+export interface EfProgramOptions {
+	readonly inside: EfProgramSide;
+	readonly outside: EfProgramSide;
+	readonly sas: readonly LabSa[];
+}
+
+export interface EfProgramSide {
+	readonly interface: string;
+	readonly src: string;
+	readonly dst: string;
+	readonly mtuBytes: number;
+}
+
+/** An SA as JSON carries it. */
+export interface LabSa {
+	readonly direction: SaDirection;
+	readonly spi: number;
+	/** Hexadecimal. */
+	readonly key: string;
+	readonly salt: string;
+}
+
+/** Starts the engine of an EF, on one processor, in a process of its own. */
+export async function startEngine(
+	lab: Lab,
+	name: EfName,
+	processor: number,
+	sas: readonly LabSa[],
+): Promise<LabProcess> {
+	const { inside, outside } = await efOptions(lab, name);
+	const program = fileURLToPath(new URL("ef-program.js", import.meta.url));
+	const started = lab
+		.host(name)
+		.start(["taskset", "-c", String(processor), process.execPath, program]);
+	const side = ({ src, dst, ...rest }: EfSide & { interface: string }) => ({
+		...rest,
+		src: formatMac(src),
+		dst: formatMac(dst),
+	});
+	const told: EfProgramOptions = {
+		inside: side(inside),
+		outside: side(outside),
+		sas,
+	};
+	/* Keys are nobody's business: no arguments. */
+	started.stdin?.write(`${JSON.stringify(told)}\n`);
+	await started.waitFor(/ready/);
+	return started;
 }
 
 /** There is no ARP across an EF. */
@@ -78,12 +142,4 @@ async function know(
 			...["ip", "neigh", "add", encryptedLineAddresses[peer]],
 			...["lladdr", mac, "dev", "in"],
 		]);
-}
-
-async function macOf(host: Host, name: string): Promise<string> {
-	const shown = await host.must(["ip", "-json", "link", "show", "dev", name]);
-	const [link] = JSON.parse(shown) as { address: string }[];
-	if (link === undefined)
-		throw new Error(`${host.name}: no interface ${name} (ip link show)`);
-	return link.address;
 }

@@ -10,8 +10,9 @@ export const encryptedLineAddresses = {
 	right: "10.9.0.2",
 } as const;
 
+export const INSIDE_MTU_BYTES = 1500;
 /** Room for what two NSHs and ESP add to a user's packet. */
-const OUTSIDE_MTU_BYTES = 1700;
+export const OUTSIDE_MTU_BYTES = 1700;
 
 /** Nobody says anything of its own accord. */
 const QUIET = [

@@ -121,6 +121,18 @@ export const packages = [
 		for: ["demo", "test", "bench"],
 	},
 	{
+		name: "wireguard-go",
+		why: "what the user-space ESP engine is measured against",
+		finds: ["wireguard-go"],
+		for: ["bench"],
+	},
+	{
+		name: "wireguard-tools",
+		why: "configures it (wg)",
+		finds: ["wg"],
+		for: ["bench"],
+	},
+	{
 		name: "openvswitch-switch",
 		why: "independent NSH peer",
 		finds: ["ovs-vswitchd"],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Auc, type AucCommand, type AucEvent } from "./auc.js";
+import { Auc } from "./auc.js";
+import type { AucCommand, AucEvent } from "./auc-state.js";
 import type { EfMessage } from "./messages.js";
 import type { Link } from "./sa.js";
 import { Secret } from "./secret.js";

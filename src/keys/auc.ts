@@ -4,91 +4,24 @@
  * the commands of an event: then a centre that dies at any moment goes on where
  * it was, or the EFs' reports set it right.
  */
-import type { Audited, AuditRecord } from "./audit.js";
-import { EnrolAuc, type EnrolAucCommand, type Enrolment } from "./enrol-auc.js";
-import type { EnrolRequest } from "./enrol-messages.js";
+
+import {
+	type AucCommand,
+	type AucEvent,
+	type AucState,
+	newAuc,
+	type Target,
+} from "./auc-state.js";
+import type { Audited } from "./audit.js";
+import { Deadlines } from "./deadlines.js";
+import { EnrolAuc, type EnrolAucCommand } from "./enrol-auc.js";
 import { LinkMachine, type LinkOutput, type Request } from "./link.js";
 import { type LinkState, newLink } from "./link-state.js";
 import type { AucMessage, EfMessage, HeldSa, Use } from "./messages.js";
 import { type Link, linkProblem, type Role, type SaRef } from "./sa.js";
-import type { RandomBytes, Secret } from "./secret.js";
+import type { RandomBytes } from "./secret.js";
 import { fromEspSpi, type LinkId, linkId } from "./spi.js";
 import type { Tuning } from "./tuning.js";
-
-/** All that has to survive the centre. Holds keys: see vault.ts. */
-export interface AucState {
-	/** False before the links were declared for the first time. */
-	declared: boolean;
-	readonly links: Map<LinkId, LinkState>;
-	/** As declared, also those that a revoked node keeps from being served. */
-	readonly desired: Map<LinkId, Link>;
-	/** EFs that get no key any more. */
-	readonly revoked: Set<string>;
-	/** EFs that have a key, and not yet a certificate that was used. */
-	readonly enrolments: Map<string, Enrolment>;
-}
-
-export function newAuc(): AucState {
-	return {
-		declared: false,
-		links: new Map(),
-		desired: new Map(),
-		revoked: new Set(),
-		enrolments: new Map(),
-	};
-}
-
-/** What is revoked: all of a node's links, all of a path's SAs, or one SA. */
-export type Target =
-	| { readonly node: string }
-	| { readonly eSpi: number }
-	| { readonly spi: number };
-
-export type AucEvent = { readonly nowMs: number } & (
-	| { readonly type: "time" }
-	/** All links there shall be. */
-	| { readonly type: "declare"; readonly links: readonly Link[] }
-	/** `from` is what the EF's certificate says. */
-	| {
-			readonly type: "message";
-			readonly from: string;
-			readonly message: EfMessage;
-	  }
-	| { readonly type: "revoke"; readonly target: Target; readonly by: string }
-	/** Takes a node's revocation back. */
-	| { readonly type: "admit"; readonly node: string; readonly by: string }
-	| { readonly type: "rekey"; readonly target: Target }
-	/** Lets an EF enrol with this key, which the centre keeps and wipes. */
-	| { readonly type: "configure"; readonly ef: string; readonly key: Secret }
-	/** Of somebody without a certificate. */
-	| {
-			readonly type: "enrol";
-			readonly connection: number;
-			readonly message: EnrolRequest;
-	  }
-	/** What became of a `sign` command. */
-	| {
-			readonly type: "signed";
-			readonly ef: string;
-			readonly request: string;
-			readonly certificate: string;
-	  }
-	| {
-			readonly type: "unsigned";
-			readonly ef: string;
-			readonly request: string;
-			readonly reason: string;
-	  }
-);
-
-export type AucCommand =
-	| {
-			readonly type: "send";
-			readonly to: string;
-			readonly message: AucMessage;
-	  }
-	| Exclude<EnrolAucCommand, { readonly type: "audit" }>
-	| { readonly type: "audit"; readonly record: AuditRecord };
 
 interface Presence {
 	/** Challenged with, not yet reported. */
@@ -105,6 +38,11 @@ export class Auc {
 	readonly #random: RandomBytes;
 	readonly #enrol: EnrolAuc;
 	readonly #machines = new Map<LinkId, LinkMachine>();
+	readonly #deadlines = new Deadlines<LinkId>();
+	/** Links whose machines an event may have changed. */
+	readonly #touched = new Set<LinkId>();
+	/** Links an EF is or was an end of. */
+	readonly #linksOf = new Map<string, Set<LinkId>>();
 	/** Not stored: a centre that starts asks every EF what it holds. */
 	readonly #present = new Map<string, Presence>();
 	#commands: AucCommand[] = [];
@@ -120,7 +58,12 @@ export class Auc {
 		this.#random = options.random;
 		this.state = options.state ?? newAuc();
 		this.#enrol = new EnrolAuc(this.state.enrolments, options.random);
-		for (const id of this.state.links.keys()) this.#machine(id);
+		for (const [id, { link, sas }] of this.state.links) {
+			this.#deadlines.set(id, this.#machine(id).nextMs);
+			for (const one of [link, ...sas.map((sa) => sa.link)]) {
+				if (one) this.#index(id, one);
+			}
+		}
 	}
 
 	/** Throws a RangeError for links or keys that cannot be; nothing is changed then. */
@@ -167,9 +110,7 @@ export class Auc {
 				break;
 			}
 		}
-		for (const machine of this.#machines.values()) {
-			if (machine.nextMs <= event.nowMs) machine.advance(event.nowMs);
-		}
+		this.#advance();
 		const commands = this.#commands;
 		this.#commands = [];
 		return commands;
@@ -177,11 +118,7 @@ export class Auc {
 
 	/** When it wants a `time` event next. */
 	get nextMs(): number {
-		let next = Number.POSITIVE_INFINITY;
-		for (const { nextMs } of this.#machines.values()) {
-			next = Math.min(next, nextMs);
-		}
-		return next;
+		return this.#deadlines.nextMs;
 	}
 
 	/** EFs that are in a session, and what they last said of their SAs' use. */
@@ -193,7 +130,20 @@ export class Auc {
 		);
 	}
 
+	#advance(): void {
+		const due = this.#deadlines.takeDue(this.#nowMs);
+		for (const id of new Set([...this.#touched, ...due])) {
+			const machine = this.#machines.get(id);
+			if (!machine) continue;
+			machine.advance(this.#nowMs);
+			this.#deadlines.set(id, machine.nextMs);
+		}
+		this.#touched.clear();
+	}
+
+	/** A link's machine, which will act on what it is told. */
 	#machine(id: LinkId): LinkMachine {
+		this.#touched.add(id);
 		let machine = this.#machines.get(id);
 		if (!machine) {
 			let state = this.state.links.get(id);
@@ -209,6 +159,18 @@ export class Auc {
 			this.#machines.set(id, machine);
 		}
 		return machine;
+	}
+
+	#index(id: LinkId, { sender, receiver }: Link): void {
+		for (const ef of [sender, receiver]) {
+			const links = this.#linksOf.get(ef) ?? new Set();
+			this.#linksOf.set(ef, links.add(id));
+		}
+	}
+
+	/** Machines of the links an EF is an end of. */
+	#machinesOf(ef: string): LinkMachine[] {
+		return [...(this.#linksOf.get(ef) ?? [])].map((id) => this.#machine(id));
 	}
 
 	#declare(links: readonly Link[]): void {
@@ -235,6 +197,7 @@ export class Auc {
 			const barred =
 				link && (revoked.has(link.sender) || revoked.has(link.receiver));
 			this.#machine(id).declare(barred ? undefined : link, this.#nowMs);
+			if (link) this.#index(id, link);
 		}
 	}
 
@@ -252,23 +215,22 @@ export class Auc {
 
 	/** Links a target is about, and the slot of the SA, when it is one alone. */
 	#hit(target: Target): { machine: LinkMachine; slot: number | undefined }[] {
-		const machines = [...this.#machines.values()];
 		const all = (list: readonly LinkMachine[]) =>
 			list.map((machine) => ({ machine, slot: undefined }));
-		if ("node" in target) {
-			return all(machines.filter((one) => endsAt(one.state, target.node)));
-		}
+		if ("node" in target) return all(this.#machinesOf(target.node));
 		if ("eSpi" in target) {
 			const first = linkId({ eSpi: target.eSpi, eSi: 0 });
+			const ids = [...this.state.links.keys()];
 			return all(
-				[...this.#machines]
-					.filter(([id]) => id >= first && id < first + 256)
-					.map(([, machine]) => machine),
+				ids
+					.filter((id) => id >= first && id < first + 256)
+					.map((id) => this.#machine(id)),
 			);
 		}
-		const { slot, ...of } = fromEspSpi(target.spi);
-		const machine = this.#machines.get(of.eSpi * 256 + of.eSi);
-		return machine ? [{ machine, slot }] : [];
+		const { slot, eSpi, eSi } = fromEspSpi(target.spi);
+		const id = eSpi * 256 + eSi;
+		if (!this.state.links.has(id)) return [];
+		return [{ machine: this.#machine(id), slot }];
 	}
 
 	#message(from: string, message: EfMessage): void {
@@ -316,14 +278,16 @@ export class Auc {
 			const id = linkId(one);
 			byLink.set(id, [...(byLink.get(id) ?? []), one]);
 		}
-		for (const [id, machine] of this.#machines) {
-			machine.report(from, byLink.get(id) ?? [], this.#nowMs);
+		for (const id of this.#linksOf.get(from) ?? []) {
+			const ours = byLink.get(id) ?? [];
+			this.#machine(id).report(from, ours, this.#nowMs);
 		}
 	}
 
 	#accept(ef: string, session: string): void {
-		const machines = [...this.#machines.values()];
-		const keep = machines.flatMap((machine) => machine.keeps(ef, this.#nowMs));
+		const keep = this.#machinesOf(ef).flatMap((machine) =>
+			machine.keeps(ef, this.#nowMs),
+		);
 		this.#send(ef, { type: "accepted", session, keep });
 	}
 
@@ -332,9 +296,11 @@ export class Auc {
 		message: EfMessage & { type: "done" | "refuse" | "expire" },
 	): void {
 		const { sa, session } = message;
-		const machine = this.#machines.get(linkId(sa));
-		const role = machine && roleOf(machine.state, sa, from);
-		if (machine && role) {
+		const id = linkId(sa);
+		const state = this.state.links.get(id);
+		const role = state && roleOf(state, sa, from);
+		if (role) {
+			const machine = this.#machine(id);
 			const { generation } = sa;
 			if (message.type === "done") {
 				machine.done(message.step, role, generation, this.#nowMs);
@@ -372,12 +338,6 @@ export class Auc {
 		const timed = { timeMs: this.#nowMs, ...record };
 		this.#commands.push({ type: "audit", record: timed });
 	}
-}
-
-function endsAt({ link, sas }: LinkState, ef: string): boolean {
-	return [link, ...sas.map((sa) => sa.link)].some(
-		(one) => one?.sender === ef || one?.receiver === ef,
-	);
 }
 
 /** Which end of an SA an EF is; undefined: none, or there is no such SA. */

@@ -4,8 +4,11 @@ import fc from "fast-check";
 import {
 	decodeAucMessage,
 	decodeEfMessage,
+	decodeEnrolReply,
+	decodeEnrolRequest,
 	encodeAucMessage,
 	encodeEfMessage,
+	encodeEnrolment,
 	MessageError,
 } from "./codec.js";
 import type { AucMessage, EfMessage } from "./messages.js";
@@ -39,6 +42,37 @@ test("every message arrives as it was sent", () => {
 		assert.deepEqual(decodeEfMessage(encodeEfMessage(one)), one);
 	for (const one of fromAuc)
 		assert.deepEqual(decodeAucMessage(encodeAucMessage(one)), one);
+});
+
+test("so does what enrols an EF, and hostile forms of it do not", () => {
+	const hex = "0".repeat(64);
+	const request = {
+		type: "enrol-sign",
+		ef: "a",
+		nonce: hex,
+		request: "PEM",
+		proof: hex,
+	} as const;
+	const reply = {
+		type: "enrolled",
+		nonce: hex,
+		certificate: "PEM",
+		proof: hex,
+	} as const;
+	const asked = encodeEnrolment(request);
+	assert.deepEqual(decodeEnrolRequest(asked), request);
+	assert.deepEqual(decodeEnrolReply(encodeEnrolment(reply)), reply);
+	for (const bad of [
+		{ ...request, ef: "" },
+		{ ...request, proof: "00" },
+		{ ...request, request: "x".repeat(20_000) },
+		reply,
+	]) {
+		const bytes = encodeEnrolment(bad);
+		assert.throws(() => decodeEnrolRequest(bytes), MessageError);
+	}
+	assert.throws(() => decodeEnrolReply(asked), MessageError);
+	assert.throws(() => decodeEfMessage(asked), MessageError);
 });
 
 test("a key travels behind the JSON, once, and is wiped on arrival", () => {

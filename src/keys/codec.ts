@@ -5,6 +5,7 @@
  */
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
+import type { EnrolReply, EnrolRequest } from "./enrol-messages.js";
 import type { AucMessage, EfMessage } from "./messages.js";
 import { ALGORITHMS, type Algorithm } from "./sa.js";
 import { Secret } from "./secret.js";
@@ -25,6 +26,7 @@ const words = <T extends string>(...list: readonly T[]) =>
 	Type.Unsafe<T>(Type.Union(list.map((word) => Type.Literal(word))));
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Id = Type.String({ minLength: 1, maxLength: 64 });
+const Name = Type.String({ minLength: 1, maxLength: 255 });
 const Text = Type.String({ maxLength: 255 });
 const Session = { session: Id };
 const Step = words("install", "switch", "remove");
@@ -101,6 +103,18 @@ const FromAuc = Type.Union([
 	message("noted", { ...Session, sa: Ref, soft: Type.Boolean() }),
 	message("stale", { ...Session }),
 ]);
+const Hex = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const Pem = Type.String({ minLength: 1, maxLength: 16_384 });
+const FromStranger = Type.Union([
+	message("enrol", { ef: Name, nonce: Hex }),
+	message("enrol-sign", { ef: Name, nonce: Hex, request: Pem, proof: Hex }),
+]);
+const ToStranger = Type.Union([
+	message("enrol-proof", { nonce: Hex, aucNonce: Hex, proof: Hex }),
+	message("enrolled", { nonce: Hex, certificate: Pem, proof: Hex }),
+]);
+const isFromStranger = Compile(FromStranger);
+const isToStranger = Compile(ToStranger);
 const isFromEf = Compile(FromEf);
 const isFromAuc = Compile(FromAuc);
 
@@ -142,6 +156,31 @@ export function decodeAucMessage(bytes: Buffer): AucMessage {
 	}
 	if (checked.type !== "install") return checked;
 	return { ...checked, entry: { ...checked.entry, key: new Secret(rest) } };
+}
+
+/** Of either side; there is no key in it. */
+export function encodeEnrolment(message: EnrolRequest | EnrolReply): Buffer {
+	return frame(message);
+}
+
+/** Throws a MessageError for whatever is not one. */
+export function decodeEnrolRequest(bytes: Buffer): EnrolRequest {
+	const { value, rest } = unframe(bytes);
+	if (!isFromStranger.Check(value) || rest.length > 0) {
+		throw new MessageError("no request to enrol");
+	}
+	const checked: Static<typeof FromStranger> = value;
+	return checked;
+}
+
+/** Throws a MessageError for whatever is not one. */
+export function decodeEnrolReply(bytes: Buffer): EnrolReply {
+	const { value, rest } = unframe(bytes);
+	if (!isToStranger.Check(value) || rest.length > 0) {
+		throw new MessageError("no reply to a request to enrol");
+	}
+	const checked: Static<typeof ToStranger> = value;
+	return checked;
 }
 
 function frame(value: object, key?: Secret): Buffer {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Auc, newAuc } from "./auc.js";
+import { Auc } from "./auc.js";
+import { newAuc } from "./auc-state.js";
 import { Secret } from "./secret.js";
 import { LINK, noise } from "./testing/fixtures.js";
 import { TUNING } from "./tuning.js";

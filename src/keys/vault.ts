@@ -9,7 +9,7 @@
  * Inside: `JSON bytes 32 | JSON | keys`; keys never become strings.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
-import { type AucState, newAuc } from "./auc.js";
+import { type AucState, newAuc } from "./auc-state.js";
 import { type RandomBytes, Secret } from "./secret.js";
 
 export const KEK_BYTES = 32;

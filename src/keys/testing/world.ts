@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { Random } from "../../plan/random.js";
-import { Auc, type AucCommand, type AucEvent, newAuc } from "../auc.js";
+import { Auc } from "../auc.js";
+import { type AucCommand, type AucEvent, newAuc } from "../auc-state.js";
 import type { AuditRecord } from "../audit.js";
 import {
 	decodeAucMessage,
@@ -240,8 +241,13 @@ export class World implements Surroundings {
 			this.nowMs - issuedMs >= entry.hard.timeMs ||
 			packets >= entry.hard.packets ||
 			packets * 100 >= entry.hard.bytes;
-		const link = this.links.find((one) => linkId(one) === linkId(entry));
-		const moved = link?.sender !== at.name;
+		const moved = this.audit.some(
+			(record) =>
+				record.what === "in-use" &&
+				linkId(record) === linkId(entry) &&
+				record.generation > entry.generation &&
+				record.sender !== at.name,
+		);
 		assert.ok(
 			ended || moved || this.#excused.has(nameOf(entry)),
 			`${at.name}: traffic of ${nameOf(entry)} stopped before its time`,

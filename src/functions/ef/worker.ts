@@ -42,14 +42,17 @@ export type WorkerMessage =
 	  }
 	| { readonly kind: "failure"; readonly id: number; readonly message: string };
 
+/** What is sent leaves at once; few slots stay in the processor's cache. */
+const SEND_SLOTS = 256;
+
 const port = parentPort;
 if (port === null) throw new Error("ef worker: it is no worker thread");
 const tell = (message: WorkerMessage) => port.postMessage(message);
 const { sides, inside, outside, groups } = workerData as WorkerOptions;
 
 const core = new EfCore(sides, (event) => tell({ kind: "event", event }));
-const toOutside = new SendRing(outside);
-const toInside = new SendRing(inside);
+const toOutside = new SendRing({ ...outside, slots: SEND_SLOTS });
+const toInside = new SendRing({ ...inside, slots: SEND_SLOTS });
 const fromInside = new ReceiveRing(
 	inside,
 	TRAILER_BYTES,

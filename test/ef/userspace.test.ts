@@ -1,6 +1,7 @@
 /** The user-space engine from ring to ring, in namespaces. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readdirSync, readlinkSync } from "node:fs";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { buildEncryptedLine, openEngine } from "../../lab/ef.js";
@@ -209,6 +210,7 @@ test("two EFs: TCP as the kernel sends it, super-packets and all", async () => {
 
 test("an engine without its interface does not start, a closed one has ended", async () => {
 	const side = { dst: Buffer.alloc(6), src: Buffer.alloc(6), mtuBytes: 1500 };
+	const before = packetSockets();
 	await assert.rejects(
 		UserspaceEngine.open({
 			netns: lab.netns("ef1"),
@@ -223,4 +225,18 @@ test("an engine without its interface does not start, a closed one has ended", a
 	await engine.close();
 	await engine.close();
 	await assert.rejects(engine.usage(), /worker ended/);
+	assert.equal(packetSockets(), before);
 });
+
+/** Sockets of this process; other descriptors come and go with the runtime. */
+function packetSockets(): number {
+	const folder = "/proc/self/fd";
+	return readdirSync(folder).filter((fd) => {
+		try {
+			return readlinkSync(`${folder}/${fd}`).startsWith("socket:");
+		} catch {
+			/* The listing's own. */
+			return false;
+		}
+	}).length;
+}

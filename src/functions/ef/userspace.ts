@@ -56,7 +56,7 @@ export class UserspaceEngine implements EfEngine {
 		const onFailure = (error: Error) => {
 			if (failed) return;
 			failed = true;
-			for (const thread of threads) thread.kill();
+			for (const thread of threads) void thread.close();
 			options.onFailure(error);
 		};
 		try {
@@ -72,7 +72,7 @@ export class UserspaceEngine implements EfEngine {
 			}
 		} catch (error) {
 			failed = true;
-			for (const thread of threads) thread.kill();
+			for (const thread of threads) void thread.close();
 			throw error;
 		}
 		return new UserspaceEngine(threads);
@@ -199,18 +199,13 @@ class Thread {
 		});
 	}
 
+	/** Lets it give back its sockets, and wipe its keys, before it ends. */
 	async close(): Promise<void> {
 		if (this.#ended !== undefined) return;
 		this.#closing = true;
 		const exit = new Promise((resolve) => this.#worker.once("exit", resolve));
 		this.#worker.postMessage({ do: "close" });
 		await exit;
-	}
-
-	/** Its sockets and memory go with it. */
-	kill(): void {
-		this.#closing = true;
-		void this.#worker.terminate();
 	}
 
 	#answer(

@@ -51,26 +51,37 @@ const tell = (message: WorkerMessage) => port.postMessage(message);
 const { sides, inside, outside, groups } = workerData as WorkerOptions;
 
 const core = new EfCore(sides, (event) => tell({ kind: "event", event }));
-const toOutside = new SendRing({ ...outside, slots: SEND_SLOTS });
-const toInside = new SendRing({ ...inside, slots: SEND_SLOTS });
-const fromInside = new ReceiveRing(
-	inside,
-	TRAILER_BYTES,
-	groups && { group: groups.inside, program: SHARE_OUT },
+const rings: { close(): void }[] = [];
+/* Whatever ends the thread: neither sockets nor keys would go with it. */
+process.once("exit", release);
+
+const toOutside = opened(new SendRing({ ...outside, slots: SEND_SLOTS }));
+const toInside = opened(new SendRing({ ...inside, slots: SEND_SLOTS }));
+const fromInside = opened(
+	new ReceiveRing(
+		inside,
+		TRAILER_BYTES,
+		groups && { group: groups.inside, program: SHARE_OUT },
+	),
 );
-const fromOutside = new ReceiveRing(
-	outside,
-	0,
-	groups && { group: groups.outside, program: SHARE_IN },
+const fromOutside = opened(
+	new ReceiveRing(
+		outside,
+		0,
+		groups && { group: groups.outside, program: SHARE_IN },
+	),
 );
 fromInside.onReady(() => pump(core, "out", fromInside, toOutside));
 fromOutside.onReady(() => pump(core, "in", fromOutside, toInside));
 
-function close(): void {
-	for (const ring of [fromInside, fromOutside, toInside, toOutside])
-		ring.close();
+function opened<R extends { close(): void }>(ring: R): R {
+	rings.push(ring);
+	return ring;
+}
+
+function release(): void {
+	for (const ring of rings) ring.close();
 	core.close();
-	port?.close();
 }
 
 function perform(request: WorkerRequest): WorkerAnswer {
@@ -94,7 +105,8 @@ interface Close {
 
 port.on("message", (request: (WorkerRequest & { id: number }) | Close) => {
 	if (request.do === "close") {
-		close();
+		release();
+		port.close();
 		return;
 	}
 	const { id } = request;

@@ -214,8 +214,8 @@ test("an engine without its interface does not start, a closed one has ended", a
 	await assert.rejects(
 		UserspaceEngine.open({
 			netns: lab.netns("ef1"),
-			inside: { ...side, interface: "inside" },
-			outside: { ...side, interface: "absent" },
+			inside: { ...side, interface: "absent" },
+			outside: { ...side, interface: "outside" },
 			onEvent: () => {},
 			onFailure: () => {},
 		}),

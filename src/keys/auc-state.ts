@@ -8,7 +8,7 @@ import type { Link } from "./sa.js";
 import type { Secret } from "./secret.js";
 import type { LinkId } from "./spi.js";
 
-/** All that has to survive the centre. Holds keys: see vault.ts. */
+/** All that has to survive the centre. Holds keys to enrol by: see vault.ts. */
 export interface AucState {
 	/** False before the links were declared for the first time. */
 	declared: boolean;

@@ -15,8 +15,13 @@ import {
 import type { Audited } from "./audit.js";
 import { Deadlines } from "./deadlines.js";
 import { EnrolAuc, type EnrolAucCommand } from "./enrol-auc.js";
-import { LinkMachine, type LinkOutput, type Request } from "./link.js";
-import { type LinkState, newLink } from "./link-state.js";
+import { LinkMachine } from "./link.js";
+import {
+	type LinkOutput,
+	type LinkState,
+	newLink,
+	type Request,
+} from "./link-state.js";
 import type { AucMessage, EfMessage, HeldSa, Use } from "./messages.js";
 import { type Link, linkProblem, type Role, type SaRef } from "./sa.js";
 import type { RandomBytes } from "./secret.js";

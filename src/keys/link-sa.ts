@@ -10,9 +10,10 @@ import {
 	scaled,
 } from "./sa.js";
 import { type RandomBytes, Secret } from "./secret.js";
+import { espSpi } from "./spi.js";
 import type { Tuning } from "./tuning.js";
 
-/** A new one, with a key of its own and a soft lifetime by chance. */
+/** A new one, with a soft lifetime by chance. */
 export function issueSa(
 	link: Link,
 	generation: number,
@@ -20,7 +21,6 @@ export function issueSa(
 	tuning: Tuning,
 	random: RandomBytes,
 ): SaState {
-	const { key, salt } = ALGORITHMS[link.algorithm];
 	const chance = random(4).readUInt32BE() / 2 ** 32;
 	const share = tuning.softShare - tuning.jitterShare * chance;
 	return {
@@ -29,7 +29,6 @@ export function issueSa(
 		issuedMs: nowMs,
 		soft: scaled(hardLimits(link), share),
 		phase: "install-receiver",
-		key: new Secret(random(key + salt)),
 		sender: false,
 		receiver: true,
 		revoked: false,
@@ -37,6 +36,12 @@ export function issueSa(
 		dueMs: nowMs,
 		tries: 0,
 	};
+}
+
+/** A key for SAs of this link, salt behind it. */
+export function newKey({ algorithm }: Link, random: RandomBytes): Secret {
+	const { key, salt } = ALGORITHMS[algorithm];
+	return new Secret(random(key + salt));
 }
 
 /** One that an EF holds and this centre did not issue. */
@@ -47,7 +52,6 @@ export function adoptSa(link: Link, held: HeldSa, nowMs: number): SaState {
 		issuedMs: nowMs - held.ageMs,
 		soft: hardLimits(link),
 		phase: "current",
-		key: undefined,
 		/* Until the other end reports. */
 		sender: true,
 		receiver: true,
@@ -61,12 +65,12 @@ export function adoptSa(link: Link, held: HeldSa, nowMs: number): SaState {
 /** What an end is given; the receiver keeps it a little longer than the sender. */
 export function entryOf(
 	sa: SaState,
+	key: Secret,
 	role: Role,
 	nowMs: number,
 	graceMs: number,
 ): KeyedEntry {
-	const { link, key, soft } = sa;
-	if (!key) throw new Error("link: key is gone before both ends have it");
+	const { link, soft } = sa;
 	const hard = hardLimits(link);
 	const longerMs = role === "receiver" ? graceMs : 0;
 	return {
@@ -82,6 +86,21 @@ export function entryOf(
 		ageMs: Math.max(0, nowMs - sa.issuedMs),
 		key,
 	};
+}
+
+/** From here on neither end can hold it. */
+export function endMs(
+	{ issuedMs, link }: SaState,
+	{ graceMs }: Tuning,
+): number {
+	return issuedMs + link.hard.timeMs + 2 * graceMs;
+}
+
+/** What an audit record names it by. */
+export function auditOf(sa: SaState) {
+	const { flowClass, sender, receiver } = sa.link;
+	const ref = refOf(sa);
+	return { ...ref, spi: espSpi(ref), flowClass, sender, receiver };
 }
 
 /** The receiver keeps an SA until the sender's last packets are through. */

@@ -1,6 +1,6 @@
 /** What the centre knows of a link: its SAs, and how far each one is. */
-import type { Lifetime, Link, RekeyReason, SaRef } from "./sa.js";
-import type { Secret } from "./secret.js";
+import type { Audited } from "./audit.js";
+import type { KeyedEntry, Lifetime, Link, RekeyReason, SaRef } from "./sa.js";
 
 /**
  * An SA's way. `install-receiver`, `install-sender` and `switch` each wait for an
@@ -13,6 +13,7 @@ export type Phase =
 	| "current"
 	| "retired";
 
+/** Its key is not among it: keys are never stored, and not kept once given out. */
 export interface SaState {
 	readonly generation: number;
 	/** The link as it was when this was issued. */
@@ -20,8 +21,6 @@ export interface SaState {
 	readonly issuedMs: number;
 	readonly soft: Lifetime;
 	phase: Phase;
-	/** Until the sender has it: what no party asks for any more is not kept. */
-	key: Secret | undefined;
 	/** Ends that may hold it. */
 	sender: boolean;
 	receiver: boolean;
@@ -68,4 +67,15 @@ export function isPending({ phase }: SaState): boolean {
 
 export function refOf({ link, generation }: SaState): SaRef {
 	return { eSpi: link.eSpi, eSi: link.eSi, generation };
+}
+
+/** A request to an EF, before it has its session. */
+export type Request =
+	| { readonly type: "install"; readonly entry: KeyedEntry }
+	| { readonly type: "switch" | "remove"; readonly sa: SaRef };
+
+/** Where a machine's decisions go. */
+export interface LinkOutput {
+	send(ef: string, request: Request): void;
+	audit(record: Audited): void;
 }

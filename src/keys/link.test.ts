@@ -5,15 +5,19 @@ import { LinkMachine } from "./link.js";
 import { newLink } from "./link-state.js";
 import type { StepName } from "./messages.js";
 import type { Link, Role } from "./sa.js";
+import type { Secret } from "./secret.js";
 import { LINK, noise } from "./testing/fixtures.js";
 import { TUNING } from "./tuning.js";
 
 /** A machine, and in short words what it says: `install a 1`, `audit issue 1`. */
-function start(link: Link | undefined = LINK, seed = 1) {
+function start(link: Link | undefined = LINK, seed = 1, state = newLink(0)) {
 	const said: string[] = [];
-	const state = newLink(0);
+	const keys = new Map<number, Secret>();
 	const machine = new LinkMachine(state, TUNING, noise(seed), {
 		send: (ef, request) => {
+			if (request.type === "install") {
+				keys.set(request.entry.generation, request.entry.key);
+			}
 			const sa = request.type === "install" ? request.entry : request.sa;
 			said.push(`${request.type} ${ef} ${sa.generation}`);
 		},
@@ -37,7 +41,7 @@ function start(link: Link | undefined = LINK, seed = 1) {
 		return act();
 	};
 	const first = act(() => machine.declare(link, nowMs));
-	return { state, machine, act, done, at, now: () => nowMs, first };
+	return { keys, state, machine, act, done, at, now: () => nowMs, first };
 }
 
 /** With an SA in use. */
@@ -50,12 +54,13 @@ function inUse(link = LINK) {
 }
 
 test("receiver first, then sender, then the switch; each acknowledged", () => {
-	const { first, done, state } = start();
+	const { first, done, keys } = start();
 	assert.deepEqual(first, ["audit issue 1 first", "install b 1"]);
 	assert.deepEqual(done("install", "sender", 1), [], "not asked yet");
 	assert.deepEqual(done("switch", "sender", 1), [], "not asked yet");
 	assert.deepEqual(done("install", "receiver", 1), ["install a 1"]);
-	const key = state.sas[0]?.key;
+	const key = keys.get(1);
+	assert.equal(key?.wiped, false);
 	assert.deepEqual(done("install", "sender", 1), ["switch a 1"]);
 	assert.ok(key?.wiped, "both have it: the centre has not");
 	assert.deepEqual(done("install", "sender", 1), [], "said twice");
@@ -173,6 +178,24 @@ test("what a report acknowledges need not be said", () => {
 		act(() => machine.report("a", [active], 0)),
 		["audit in-use 1"],
 	);
+});
+
+test("a centre that restarts has no key: what was half installed gets another", () => {
+	const { state, done } = start();
+	done("install", "receiver", 1);
+	const again = start(LINK, 2, structuredClone(state));
+	assert.deepEqual(again.first, [
+		"audit undo 1 restarted",
+		"audit issue 2 restarted",
+		"remove a 1",
+		"install b 2",
+	]);
+	/* The switch needs none: it goes on. */
+	const late = start();
+	late.done("install", "receiver", 1);
+	late.done("install", "sender", 1);
+	const resumed = start(LINK, 2, structuredClone(late.state));
+	assert.deepEqual(resumed.done("switch", "sender", 1), ["audit in-use 1"]);
 });
 
 test("a switch that may have happened is not undone before there is another", () => {
@@ -297,7 +320,7 @@ test("no order of events installs at the sender what the receiver did not confir
 	);
 	fc.assert(
 		fc.property(fc.array(event, { maxLength: 40 }), (events) => {
-			const { machine, act, at, now, state } = start();
+			const { machine, act, at, now, state, keys } = start();
 			const confirmed = new Map<Role, Set<number>>([
 				["sender", new Set()],
 				["receiver", new Set()],
@@ -363,9 +386,10 @@ test("no order of events installs at the sender what the receiver did not confir
 				);
 				const slots = new Set(generations.map((one) => one % 16));
 				assert.equal(slots.size, generations.length, "two in one slot");
-				for (const sa of state.sas) {
-					const needsKey = sa.phase.startsWith("install");
-					assert.equal(sa.key !== undefined && !sa.key.wiped, needsKey);
+				for (const [generation, key] of keys) {
+					const sa = state.sas.find((one) => one.generation === generation);
+					const given = sa?.phase.startsWith("install") ?? false;
+					assert.equal(key.wiped, !given, `key of ${generation}`);
 				}
 			}
 		}),

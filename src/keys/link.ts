@@ -4,18 +4,21 @@
  * `advance` alone acts, and does whatever is due by what is known. So a doubled,
  * late or lost message, and a restart between any two, change nothing but time.
  */
-import type { Audited } from "./audit.js";
 import {
 	adoptSa,
 	asks,
+	auditOf,
+	endMs,
 	enter,
 	entryOf,
 	isGone,
 	issueSa,
 	mayGo,
+	newKey,
 } from "./link-sa.js";
 import {
 	isPending,
+	type LinkOutput,
 	type LinkState,
 	refOf,
 	type SaState,
@@ -23,29 +26,20 @@ import {
 import type { HeldSa, StepName } from "./messages.js";
 import {
 	type Expiry,
-	type KeyedEntry,
 	type Link,
 	type RekeyReason,
 	type Role,
 	type SaRef,
 	sameLink,
 } from "./sa.js";
-import type { RandomBytes } from "./secret.js";
-import { espSpi, GENERATION_SLOTS } from "./spi.js";
+import type { RandomBytes, Secret } from "./secret.js";
+import { GENERATION_SLOTS } from "./spi.js";
 import { backOff, type Tuning } from "./tuning.js";
 
-/** A request to an EF, before it has its session. */
-export type Request =
-	| { readonly type: "install"; readonly entry: KeyedEntry }
-	| { readonly type: "switch" | "remove"; readonly sa: SaRef };
-
-/** Where a machine's decisions go. */
-export interface LinkOutput {
-	send(ef: string, request: Request): void;
-	audit(record: Audited): void;
-}
-
 export class LinkMachine {
+	/** Until both ends have them; a centre that restarts has none. */
+	readonly #keys = new Map<SaState, Secret>();
+
 	constructor(
 		readonly state: LinkState,
 		private readonly tuning: Tuning,
@@ -90,7 +84,7 @@ export class LinkMachine {
 		state.generation = Math.max(state.generation, floor);
 		const sa = this.#find(generation);
 		if (!sa || !asks(sa.phase, step, role)) return;
-		this.out.audit({ what: "refuse", role, step, reason, ...this.#of(sa) });
+		this.out.audit({ what: "refuse", role, step, reason, ...auditOf(sa) });
 		if (step === "remove") return;
 		if (step === "install") sa[role] = false;
 		this.#undo(sa, "refused", nowMs);
@@ -152,7 +146,7 @@ export class LinkMachine {
 				(slot === undefined || generation % GENERATION_SLOTS === slot),
 		);
 		for (const sa of hit) {
-			this.out.audit({ what: "revoke", by, ...this.#of(sa) });
+			this.out.audit({ what: "revoke", by, ...auditOf(sa) });
 			this.#retire(sa, nowMs);
 			sa.revoked = true;
 			sa.dueMs = nowMs;
@@ -175,6 +169,7 @@ export class LinkMachine {
 	/** Does what is due. */
 	advance(nowMs: number): void {
 		this.#forget(nowMs);
+		this.#undoKeyless(nowMs);
 		this.#issue(nowMs);
 		for (const sa of this.state.sas) this.#request(sa, nowMs);
 	}
@@ -183,7 +178,7 @@ export class LinkMachine {
 	get nextMs(): number {
 		let next = Number.POSITIVE_INFINITY;
 		for (const sa of this.state.sas) {
-			next = Math.min(next, isGone(sa) ? 0 : this.#endMs(sa));
+			next = Math.min(next, isGone(sa) ? 0 : endMs(sa, this.tuning));
 			if (sa.phase !== "current") next = Math.min(next, sa.dueMs);
 		}
 		return Math.min(next, this.#issueMs());
@@ -208,8 +203,7 @@ export class LinkMachine {
 			sa.sender = true;
 			enter(sa, "install-sender", nowMs);
 		} else if (sa.phase === "install-sender" && role === "sender") {
-			sa.key?.wipe();
-			sa.key = undefined;
+			this.#wipe(sa);
 			enter(sa, "switch", nowMs);
 		}
 	}
@@ -218,7 +212,7 @@ export class LinkMachine {
 		if (sa.phase !== "switch" || role !== "sender") return;
 		enter(sa, "current", nowMs);
 		this.state.refusals = 0;
-		this.out.audit({ what: "in-use", ...this.#of(sa) });
+		this.out.audit({ what: "in-use", ...auditOf(sa) });
 		for (const old of this.state.sas) {
 			if (old.generation < sa.generation) this.#retire(old, nowMs);
 		}
@@ -251,14 +245,27 @@ export class LinkMachine {
 		const asked = asks(sa.phase, "install", role);
 		if (!sa[role] || (asked && reason === "lost")) return;
 		sa[role] = false;
-		this.out.audit({ what: "lost", role, ...this.#of(sa) });
+		this.out.audit({ what: "lost", role, ...auditOf(sa) });
 		if (sa.phase === "current") this.#want(reason);
 		else this.#undo(sa, reason, nowMs);
 	}
 
+	/**
+	 * Of a former life of the centre. Its key is not stored: were the stored state
+	 * an old one, a key that was used long ago could be given out again.
+	 */
+	#undoKeyless(nowMs: number): void {
+		for (const sa of this.state.sas) {
+			const asksForKey = isPending(sa) && sa.phase !== "switch";
+			if (asksForKey && !this.#keys.has(sa)) {
+				this.#undo(sa, "restarted", nowMs);
+			}
+		}
+	}
+
 	/** One that was on its way will not be completed. */
 	#undo(sa: SaState, reason: RekeyReason, nowMs: number): void {
-		this.out.audit({ what: "undo", reason, ...this.#of(sa) });
+		this.out.audit({ what: "undo", reason, ...auditOf(sa) });
 		if (sa.phase === "switch") {
 			/* The sender may use it: it stays until the next one is in use. */
 			enter(sa, "current", nowMs);
@@ -270,8 +277,7 @@ export class LinkMachine {
 
 	#retire(sa: SaState, nowMs: number): void {
 		if (sa.phase === "retired") return;
-		sa.key?.wipe();
-		sa.key = undefined;
+		this.#wipe(sa);
 		sa.drainedMs = nowMs;
 		enter(sa, "retired", nowMs);
 	}
@@ -295,7 +301,7 @@ export class LinkMachine {
 		state.sas.push(sa);
 		state.sas.sort((a, b) => a.generation - b.generation);
 		state.generation = Math.max(state.generation, held.generation);
-		this.out.audit({ what: "adopt", role: held.role, ...this.#of(sa) });
+		this.out.audit({ what: "adopt", role: held.role, ...auditOf(sa) });
 		const pending = state.sas.find(isPending);
 		/* The EFs take nothing older than what they have. */
 		if (pending && pending.generation < sa.generation) {
@@ -311,30 +317,25 @@ export class LinkMachine {
 		let stopped = false;
 		state.sas = state.sas.filter((sa) => {
 			const { revoked } = sa;
-			if (nowMs >= this.#endMs(sa)) {
-				sa.key?.wipe();
+			if (nowMs >= endMs(sa, this.tuning)) {
+				this.#wipe(sa);
 				const withoutSuccessor = sa === newest;
 				this.out.audit({
 					what: "expired",
 					revoked,
 					withoutSuccessor,
-					...this.#of(sa),
+					...auditOf(sa),
 				});
 				stopped ||= withoutSuccessor;
 				return false;
 			}
 			if (isGone(sa)) {
-				this.out.audit({ what: "removed", revoked, ...this.#of(sa) });
+				this.out.audit({ what: "removed", revoked, ...auditOf(sa) });
 				return false;
 			}
 			return true;
 		});
 		if (stopped) this.#want("expired");
-	}
-
-	/** From here on neither end can hold it. */
-	#endMs(sa: SaState): number {
-		return sa.issuedMs + sa.link.hard.timeMs + 2 * this.tuning.graceMs;
 	}
 
 	/** When the next SA is issued, as far as is known now. */
@@ -358,10 +359,11 @@ export class LinkMachine {
 		const { link } = state;
 		if (!link || nowMs < this.#issueMs()) return;
 		const sa = issueSa(link, ++state.generation, nowMs, tuning, random);
+		this.#keys.set(sa, newKey(link, random));
 		const reason = state.rekey ?? (this.#newest() ? "time" : "first");
 		state.rekey = undefined;
 		state.sas.push(sa);
-		this.out.audit({ what: "issue", reason, ...this.#of(sa) });
+		this.out.audit({ what: "issue", reason, ...auditOf(sa) });
 	}
 
 	/** Sends what the SA's phase waits for, when it is due. */
@@ -386,13 +388,14 @@ export class LinkMachine {
 	}
 
 	#install(sa: SaState, role: Role, nowMs: number): void {
-		const entry = entryOf(sa, role, nowMs, this.tuning.graceMs);
+		const key = this.#keys.get(sa);
+		if (!key) throw new Error("link: key is gone before both ends have it");
+		const entry = entryOf(sa, key, role, nowMs, this.tuning.graceMs);
 		this.out.send(sa.link[role], { type: "install", entry });
 	}
 
-	#of(sa: SaState) {
-		const { flowClass, sender, receiver } = sa.link;
-		const ref = refOf(sa);
-		return { ...ref, spi: espSpi(ref), flowClass, sender, receiver };
+	#wipe(sa: SaState): void {
+		this.#keys.get(sa)?.wipe();
+		this.#keys.delete(sa);
 	}
 }

@@ -87,6 +87,8 @@ export type RekeyReason =
 	/** It ended before a successor was in use. */
 	| "expired"
 	| "refused"
+	/** The centre restarted before both ends had the key. */
+	| "restarted"
 	| "revoked"
 	/** Other ends, algorithm or lifetime. */
 	| "changed"

@@ -221,6 +221,12 @@ test("another session's messages are passed over, and their keys wiped", () => {
 	const early = entryOfLink(1, "sender");
 	one.gets({ type: "install", session: SESSION, entry: early });
 	assert.ok(early.key.wiped);
+	const reporting = start();
+	const [hello] = reporting.ef.handle({ type: "connected", nowMs: 0 });
+	assert.ok(hello?.type === "send" && hello.message.type === "hello");
+	const { boot } = hello.message;
+	reporting.gets({ type: "challenge", boot, session: SESSION });
+	assert.deepEqual(reporting.install(1), [], "overtook `accepted`");
 });
 
 test("a new session ends what the centre does not know", () => {

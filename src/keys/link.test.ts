@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { LinkMachine } from "./link.js";
 import { newLink } from "./link-state.js";
 import type { StepName } from "./messages.js";
-import type { Link, Role } from "./sa.js";
+import type { KeyedEntry, Link, Role } from "./sa.js";
 import type { Secret } from "./secret.js";
 import { LINK, noise } from "./testing/fixtures.js";
 import { TUNING } from "./tuning.js";
@@ -93,6 +93,33 @@ test("a rekey: the old SA goes last, at the receiver once it is drained", () => 
 	assert.deepEqual(again.at(dueMs + TUNING.drainMs - 1), []);
 	assert.deepEqual(again.at(dueMs + TUNING.drainMs), ["remove b 1"]);
 	assert.deepEqual(again.done("remove", "receiver", 1), ["audit removed 1"]);
+});
+
+test("both ends count the age from issue; the receiver keeps it longer", () => {
+	const entries: KeyedEntry[] = [];
+	const machine = new LinkMachine(newLink(77), TUNING, noise(1), {
+		send: (_, request) => {
+			if (request.type === "install") entries.push(request.entry);
+		},
+		audit: () => {},
+	});
+	machine.declare(LINK, 1000);
+	machine.advance(1000);
+	machine.done("install", "receiver", 78, 4000);
+	machine.advance(4000);
+	const { timeMs } = LINK.hard;
+	assert.deepEqual(
+		entries.map((one) => [
+			one.generation,
+			one.role,
+			one.ageMs,
+			one.hard.timeMs,
+		]),
+		[
+			[78, "receiver", 0, timeMs + TUNING.graceMs],
+			[78, "sender", 3000, timeMs],
+		],
+	);
 });
 
 test("what is not acknowledged is sent again, less and less often", () => {

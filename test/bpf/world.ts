@@ -138,6 +138,8 @@ export class World {
 			shortcuts: map(MAPS.shortcuts),
 			shortcutCounters: map(MAPS.shortcutCounters),
 			epochs: map(MAPS.epochs),
+			grants: map(MAPS.grants),
+			granted: map(MAPS.granted),
 			verdictCounters: map(MAPS.verdictCounters),
 		};
 	}

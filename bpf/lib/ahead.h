@@ -117,7 +117,9 @@ FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path 
 	taken = m->taken;
 	asker = bpf_ntohs(m->asker);
 	hop = first_that_minds(p, path, &si, m);
-	if (hop && hop->kind == HOP_NODE) {
+	if (!hop || hop->kind == HOP_NONE)
+		return TC_ACT_SHOT;
+	if (hop->kind == HOP_NODE) {
 		/* Before it goes on: a change here has to wait for what follows from it. */
 		last->last_ns = now_ns();
 		id = hop->node;

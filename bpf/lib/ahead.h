@@ -68,7 +68,7 @@ INLINE struct hop *first_that_minds(struct packet *p, const struct path *path, _
 	return 0;
 }
 
-/* What was asked has come to its end: the flow's packets may go to `node`. */
+/* What was asked has come to its end: the flow's packets may go to `node`. Returns 0 or a reason. */
 FRAME int take_answer(const struct packet *p, const struct path *path, __u32 spi_si,
 		      const struct far_message *m, __u32 node)
 {
@@ -77,21 +77,21 @@ FRAME int take_answer(const struct packet *p, const struct path *path, __u32 spi
 	__u8 si = spi_si, scope;
 
 	if (!p || !path || !m)
-		return TC_ACT_SHOT;
+		return DROP_RESOURCES;
 	scope = m->kind & FAR_SCOPE;
 	key = p->key;
 	key.scope = scope == FAR_TENANT ? path->tenant :
 		    scope == FAR_SHARED ? SCOPE_SHARED : UNDERLAY_SCOPE(spi_si >> 8);
 	g = bpf_map_lookup_elem(&grants, &key);
 	if (!g || !m->nonce || g->nonce != m->nonce || g->spi != spi_si >> 8 || g->born != path->born)
-		return TC_ACT_SHOT;
+		return DROP_NSH_OAM;
 	g->nonce = 0;
 	if (si >= g->from_si) {
 		g->until_ns = 0;
 		if (g->refused < ASK_BACK_OFF)
 			g->refused++;
 		g->ask_ns = g->asked_ns + (ASK_AGAIN_NS << g->refused);
-		return TC_ACT_SHOT;
+		return 0;
 	}
 	g->until_ns = 0;
 	g->refused = 0;
@@ -99,7 +99,13 @@ FRAME int take_answer(const struct packet *p, const struct path *path, __u32 spi
 	g->to_si = si;
 	g->taken = m->taken;
 	g->until_ns = g->asked_ns + LEASE_NS;
-	return TC_ACT_SHOT;
+	return 0;
+}
+
+/* What has said all it had to say is no loss; with a reason it is one. */
+INLINE int drop_if(struct __sk_buff *skb, const struct packet *p, int reason, __u32 spi)
+{
+	return reason ? drop(skb, p, reason, spi) : TC_ACT_SHOT;
 }
 
 /* `skb` is still encapsulated; its place is `spi_si`, what is inside is `p`. */
@@ -118,7 +124,7 @@ FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path 
 	asker = bpf_ntohs(m->asker);
 	hop = first_that_minds(p, path, &si, m);
 	if (!hop || hop->kind == HOP_NONE)
-		return TC_ACT_SHOT;
+		return drop(skb, p, DROP_NO_HOP, spi_si >> 8);
 	if (hop->kind == HOP_NODE) {
 		/* Before it goes on: a change here has to wait for what follows from it. */
 		last->last_ns = now_ns();
@@ -130,7 +136,7 @@ FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path 
 	/* Nothing here is passed by: the packets are to come to where this one arrived. */
 	m->taken = taken;
 	if (asker == cfg->node_id)
-		return take_answer(p, path, spi_si, m, asker);
+		return drop_if(skb, p, take_answer(p, path, spi_si, m, asker), spi_si >> 8);
 	m->kind = (m->kind & FAR_SCOPE) | FAR_ANSWER;
 	id = cfg->node_id;
 	m->packets[1] = id >> 8;
@@ -150,6 +156,7 @@ FRAME int take_oam(struct __sk_buff *skb)
 	__be16 proto;
 	__u32 place;
 	__u8 kind;
+	int err;
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct encapsulation, nsh), &nsh, sizeof(nsh)))
 		return drop(skb, 0, DROP_TRUNCATED, 0);
@@ -161,9 +168,13 @@ FRAME int take_oam(struct __sk_buff *skb)
 		return drop(skb, 0, DROP_NSH_OAM, place >> 8);
 	p.l3 = ETH_HLEN + sizeof(struct encapsulation);
 	path = find_path(place >> 8);
-	if (parse_ip(skb, &p, proto, UNDERLAY_SCOPE(place >> 8)) || is_control(&p) || !path)
-		return TC_ACT_SHOT;
-	if (kind == FAR_ANSWER)
-		return take_answer(&p, path, place, &m, m.packets[1] << 8 | m.packets[2]);
+	if (parse_ip(skb, &p, proto, UNDERLAY_SCOPE(place >> 8)) || is_control(&p))
+		return drop(skb, &p, DROP_NSH_OAM, place >> 8);
+	if (!path)
+		return drop(skb, &p, DROP_NO_PATH, place >> 8);
+	if (kind == FAR_ANSWER) {
+		err = take_answer(&p, path, place, &m, m.packets[1] << 8 | m.packets[2]);
+		return drop_if(skb, &p, err, place >> 8);
+	}
 	return answer_ask(skb, &p, path, place, &m);
 }

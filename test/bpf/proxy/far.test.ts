@@ -115,19 +115,19 @@ test("the answer to what was asked leads straight to the node that gave it", asy
 test("no answer counts but the one to the last question, from a known node", () => {
 	const at = learned();
 	const nonce = grant(at)?.nonce ?? 0;
-	const stays = (message: Message, what: string) => {
-		at.run(answer(message));
+	const stays = (message: Message, what: string, drops = ["nsh_oam"]) => {
+		assert.deepEqual(at.run(answer(message)).drops, drops, what);
 		assert.deepEqual(target(at), { dst: "192.0.2.5", si: 254 }, what);
 	};
 	stays({ nonce: (nonce ^ 1) >>> 0 }, "another nonce");
 	stays({ nonce: 0 }, "no nonce");
-	stays({ nonce, kind: ASK }, "a question");
+	stays({ nonce, kind: ASK }, "a question", ["no_hop"]);
 	stays({ nonce, kind: 7 }, "neither");
 	stays({ nonce, spi: SPI.local }, "another path");
 	assert.deepEqual(at.run(answer({ nonce, src: "192.0.2.77" })).drops, [
 		"unknown_peer",
 	]);
-	stays({ nonce, si: 254 }, "where it would go anyway");
+	stays({ nonce, si: 254 }, "where it would go anyway", []);
 	stays({ nonce }, "a second answer");
 	at.world.close();
 });

@@ -215,6 +215,17 @@ export class PathTables {
 		if (this.#setHops(through)) nextEpoch(this.#maps.epochs);
 	}
 
+	/** Numbers of the paths that pass a port, in either direction. */
+	through(port: number): ReadonlySet<number> {
+		return new Set(
+			[...this.#known.values()]
+				.filter(({ hops }) =>
+					hops.some((hop) => hop && "port" in hop && hop.port === port),
+				)
+				.map(({ spi }) => spi),
+		);
+	}
+
 	/** Writes those that differ; whether there were any. */
 	#setHops(wanted: readonly [number, layout.Hop][]): boolean {
 		const changed = wanted.filter(

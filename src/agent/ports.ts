@@ -126,8 +126,8 @@ export class Ports {
 			mayFail,
 		);
 		await this.#learn(instance);
-		await this.#services.settled();
 		this.#failover.review();
+		await this.#services.settled();
 	}
 
 	/** Puts in force what may be learned from an instance. */

@@ -137,13 +137,17 @@ export class Failover {
 		return new Map([...own, ...stand]);
 	}
 
-	/** Health, with what was done about it. */
+	/** Health, with what was done about it: one that is back counts once it serves. */
 	status(): InstanceStatus[] {
 		return this.#instances.known().map(({ state, status }) => {
 			const done = insteadOf(state, this.#fallen);
-			return done === ""
-				? status
-				: { ...status, reason: `${status.reason}; ${done}` };
+			const isHeld =
+				status.state === "up" && this.#down.has(instanceKey(state));
+			return {
+				...status,
+				...(isHeld && { state: "starting" }),
+				...(done !== "" && { reason: `${status.reason}; ${done}` }),
+			};
 		});
 	}
 

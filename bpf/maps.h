@@ -293,7 +293,7 @@ struct service {
 	__u32 revalidate_ms;	/* a sample goes through the function that often */
 	__u32 idle_tcp_ms;
 	__u32 idle_udp_ms;
-	__u32 idle_other_ms;
+	__u32 pad;
 };
 
 struct iface_key {

@@ -12,8 +12,9 @@
 INLINE bool vouches(const struct packet *p, const struct state *s, const struct service *sv, __u64 now)
 {
 	return sv->offload && !(sv->flags & SERVICE_DOWN) && s->generation == sv->generation &&
-	       s->verdict == VERDICT_ALLOW && now - s->last_seen_ns <= idle_ns(sv, p->key.t.proto) &&
-	       !s->sampled_ns && now - s->vouched_ns <= sv->revalidate_ms * NS_PER_MS &&
+	       s->verdict == VERDICT_ALLOW && !s->sampled_ns &&
+	       !older(s->vouched_ns, now, idle_ns(sv, p->key.t.proto)) &&
+	       !older(s->vouched_ns, now, sv->revalidate_ms * NS_PER_MS) &&
 	       p->hop_limit > s->hop_limit_taken;
 }
 
@@ -33,6 +34,8 @@ COLD int passes_by(struct packet *p, const struct hop *hop, __u32 index, __u32 s
 	s = bpf_map_lookup_elem(&states, &p->key);
 	if (!sv || !s || !vouches(p, s, sv, now))
 		return 0;
+	/* Its packets go elsewhere: what was seen of them is not where they are. */
+	s->next_sequence = 0;
 	p->hop_limit -= s->hop_limit_taken;
 	m->taken += s->hop_limit_taken;
 	packets = m->packets[0] << 16 | m->packets[1] << 8 | m->packets[2];
@@ -129,7 +132,7 @@ FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path 
 		/* Before it goes on: a change here has to wait for what follows from it. */
 		last->last_ns = now_ns();
 		id = hop->node;
-		if (retarget(skb, id, (spi_si & ~0xff) | si, NSH_OAM | NSH_TTL_MASK, m))
+		if (retarget(skb, id, (spi_si & ~0xff) | si, NSH_OAM, m))
 			return TC_ACT_SHOT;
 		return send_underlay(skb, p, id, spi_si >> 8);
 	}
@@ -155,7 +158,7 @@ FRAME int take_oam(struct __sk_buff *skb)
 	struct path *path;
 	__be16 proto;
 	__u32 place;
-	__u8 kind;
+	__u8 kind, ttl;
 	int err;
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct encapsulation, nsh), &nsh, sizeof(nsh)))
@@ -166,6 +169,13 @@ FRAME int take_oam(struct __sk_buff *skb)
 	proto = nsh.base.next == NSH_NEXT_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	if (nsh.base.next == NSH_NEXT_ETHERNET || (kind != FAR_ASK && kind != FAR_ANSWER))
 		return drop(skb, 0, DROP_NSH_OAM, place >> 8);
+	ttl = nsh_ttl_decrement((bpf_ntohs(nsh.base.base) & NSH_TTL_MASK) >> NSH_TTL_SHIFT);
+	nsh.base.base = (nsh.base.base & bpf_htons((__u16)~NSH_TTL_MASK)) | bpf_htons(ttl << NSH_TTL_SHIFT);
+	if (!ttl)
+		return drop(skb, 0, DROP_TTL_ZERO, place >> 8);
+	if (bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct encapsulation, nsh), &nsh.base.base,
+				sizeof(nsh.base.base), 0))
+		return drop(skb, 0, DROP_RESOURCES, place >> 8);
 	p.l3 = ETH_HLEN + sizeof(struct encapsulation);
 	path = find_path(place >> 8);
 	if (parse_ip(skb, &p, proto, UNDERLAY_SCOPE(place >> 8)) || is_control(&p))

@@ -31,7 +31,10 @@ struct far_message {
 	__u8 to_si;		/* service index they went to */
 };
 
-/* An encapsulated packet gets another place, TTL and O bit, and another node to go to. */
+/*
+ * An encapsulated packet gets another place, TTL and O bit, and another node to go
+ * to. With a TTL of 0 it keeps its own.
+ */
 COLD int retarget(struct __sk_buff *skb, __u32 id, __u32 spi_si, __u32 ttl_oam,
 		  const struct far_message *m)
 {
@@ -39,10 +42,12 @@ COLD int retarget(struct __sk_buff *skb, __u32 id, __u32 spi_si, __u32 ttl_oam,
 	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
 	struct node *node = bpf_map_lookup_elem(&nodes, &id);
 	struct encapsulation *e = (void *)(long)skb->data + ETH_HLEN;
+	__u16 keep;
 
 	if (!cfg || !node || !node->present || (void *)(e + 1) > (void *)(long)skb->data_end)
 		return -1;
-	e->nsh.base.base = (e->nsh.base.base & bpf_htons((__u16)~(NSH_TTL_MASK | NSH_OAM))) | bpf_htons(ttl_oam);
+	keep = ttl_oam & NSH_TTL_MASK ? ~(NSH_TTL_MASK | NSH_OAM) : ~NSH_OAM;
+	e->nsh.base.base = (e->nsh.base.base & bpf_htons(keep)) | bpf_htons(ttl_oam);
 	e->nsh.base.path = bpf_htonl(spi_si);
 	if (m)
 		__builtin_memcpy(e->nsh.context, m, sizeof(*m));

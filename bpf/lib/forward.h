@@ -118,7 +118,10 @@ INLINE int pass_function(struct __sk_buff *skb, struct packet *p, const struct p
 	if (verdict != DROP_FUNCTION_DOWN || !(sv->flags & SERVICE_RESET))
 		return verdict;
 	w->collapses = false;
-	return remember(skb, p, hop, path, at) && !reset_both(skb, p, hop->ifindex) ? PROXY_SKIP : verdict;
+	if (!remember(skb, p, hop, path, at) || reset_both(skb, p, hop->ifindex))
+		return verdict;
+	p->flags |= PKT_TCP_END | PKT_TCP_RST;
+	return PROXY_SKIP;
 }
 
 /*
@@ -196,6 +199,8 @@ INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *p
 	case HOP_PORT:
 		return give_to_port(skb, p, hop, path, at);
 	case HOP_NODE:
+		if (p->flags & PKT_TCP_END)
+			end_opposite(p, UNDERLAY_SCOPE(path->reverse_spi));
 		return send_to_node(skb, p, w->node ? w->node : hop->node, path, at);
 	case HOP_EXIT:
 		return leave(skb, p, path, at->spi);

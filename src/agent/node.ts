@@ -89,6 +89,7 @@ export class Node {
 				this.#applier.failover.review();
 				options.onHealth?.();
 			},
+			rulesChanging: (instance) => this.#applier.ports.suspend(instance),
 			rulesChanged: (instance) => this.#applier.ports.relearn(instance),
 		});
 		this.#applier = new Applier(

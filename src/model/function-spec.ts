@@ -150,12 +150,11 @@ export const Learn = Type.Object(
 				{
 					tcp: Type.Optional(Milliseconds("default 300000", 100, 432_000_000)),
 					udp: Type.Optional(Milliseconds("default 25000", 100, 432_000_000)),
-					other: Type.Optional(Milliseconds("default 25000", 100, 432_000_000)),
 				},
 				{
 					...closed,
 					description:
-						"a flow unused for so long is judged anew; keep it below the function's own time",
+						"a flow of which the function has seen nothing for so long is judged anew; keep it below the function's own time",
 				},
 			),
 		),

@@ -114,6 +114,7 @@ export class World {
 		this.maps = {
 			flows: map(MAPS.flows),
 			states: map(MAPS.states),
+			rewrites: map(MAPS.rewrites),
 			frags: map(MAPS.frags),
 			ifaces: map(MAPS.ifaces),
 			ruleSets: map(MAPS.ruleSets),

@@ -23,7 +23,6 @@ const LEARNS: Service = {
 	revalidateMs: 60_000,
 	idleTcpMs: 60_000,
 	idleUdpMs: 60_000,
-	idleOtherMs: 60_000,
 };
 
 /** TCP to port 80 takes the path whose only function is the firewall. */

@@ -84,6 +84,7 @@ enum path_flags {
 	PATH_PRESENT = 1,
 	PATH_REVERSE = 2,
 	PATH_FAR = 4,		/* a hop of it here has HOP_FAR */
+	PATH_DSCP = 8,		/* another DSCP may be of another path: it is part of every key */
 };
 
 enum rule_flags {

@@ -182,6 +182,8 @@ FRAME int take_oam(struct __sk_buff *skb)
 		return drop(skb, &p, DROP_NSH_OAM, place >> 8);
 	if (!path)
 		return drop(skb, &p, DROP_NO_PATH, place >> 8);
+	if (path->flags & PATH_DSCP)
+		p.key.t.dscp = p.dscp;
 	if (kind == FAR_ANSWER) {
 		err = take_answer(&p, path, place, &m, m.packets[1] << 8 | m.packets[2]);
 		return drop_if(skb, &p, err, place >> 8);

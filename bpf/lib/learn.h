@@ -69,7 +69,7 @@ INLINE bool as_learned(const struct packet *p, const struct state *s, const stru
 	if (!r)
 		return false;
 	t = r->t;
-	t.dscp = 0;
+	t.dscp = p->key.t.dscp;
 	return same_tuple(&t, &p->key.t) && p->dscp == (r->set_dscp ? r->t.dscp : s->dscp) &&
 	       (r->hop_limit ? p->hop_limit == r->hop_limit :
 			       s->hop_limit - p->hop_limit == s->hop_limit_taken);

@@ -289,6 +289,8 @@ export const PathFlags = {
 	REVERSE: 2,
 	/** a hop of it here has HOP_FAR */
 	FAR: 4,
+	/** another DSCP may be of another path: it is part of every key */
+	DSCP: 8,
 } as const;
 export type PathFlags = (typeof PathFlags)[keyof typeof PathFlags];
 

@@ -66,7 +66,8 @@ export function pathValue(
 			(path.direction === "reverse" ? PathFlags.REVERSE : 0) |
 			(path.hops.some((hop) => hop?.kind === "node" && hop.far)
 				? PathFlags.FAR
-				: 0),
+				: 0) |
+			(path.byDscp ? PathFlags.DSCP : 0),
 	};
 }
 

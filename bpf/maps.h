@@ -156,7 +156,7 @@ struct tuple {
 /*
  * Whose tuple it is. Access side: the tenant's id. Shared exit: 0. Port:
  * PORT_SCOPE(id, side the packet comes back on). Just decapsulated:
- * UNDERLAY_SCOPE(spi), for fragments only.
+ * UNDERLAY_SCOPE(spi).
  */
 #define SCOPE_SHARED 0u
 #define UNDERLAY_SCOPE(spi) (0x40000000u | (spi))

@@ -38,7 +38,7 @@ COLD int passes_by(struct packet *p, const struct hop *hop, __u32 index, __u32 s
 	s->next_sequence = 0;
 	p->hop_limit -= s->hop_limit_taken;
 	m->taken += s->hop_limit_taken;
-	packets = m->packets[0] << 16 | m->packets[1] << 8 | m->packets[2];
+	packets = number_of(m);
 	if (!packets || si <= m->to_si)
 		return 1;
 	s->last_seen_ns = now;
@@ -141,9 +141,7 @@ FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path 
 	if (asker == cfg->node_id)
 		return drop_if(skb, p, take_answer(p, path, spi_si, m, asker), spi_si >> 8);
 	m->kind = (m->kind & FAR_SCOPE) | FAR_ANSWER;
-	id = cfg->node_id;
-	m->packets[1] = id >> 8;
-	m->packets[2] = id;
+	put_number(m, cfg->node_id);
 	if (retarget(skb, asker, spi_si, NSH_OAM | NSH_TTL_MASK, m))
 		return TC_ACT_SHOT;
 	return send_underlay(skb, p, asker, spi_si >> 8);
@@ -185,7 +183,7 @@ FRAME int take_oam(struct __sk_buff *skb)
 	if (path->flags & PATH_DSCP)
 		p.key.t.dscp = p.dscp;
 	if (kind == FAR_ANSWER) {
-		err = take_answer(&p, path, place, &m, m.packets[1] << 8 | m.packets[2]);
+		err = take_answer(&p, path, place, &m, number_of(&m));
 		return drop_if(skb, &p, err, place >> 8);
 	}
 	return answer_ask(skb, &p, path, place, &m);

@@ -27,9 +27,21 @@ struct far_message {
 	__u8 taken;		/* from the hop limit, by the functions passed by */
 	__u8 kind;		/* enum far_kind, enum far_scope */
 	__be32 bytes;		/* that have passed by since it was asked last */
-	__u8 packets[3];	/* likewise; an answer: pad and the node that gives it */
+	__u8 number[3];		/* of packets likewise; an answer: the node that gives it */
 	__u8 to_si;		/* service index they went to */
 };
+
+INLINE void put_number(struct far_message *m, __u32 number)
+{
+	m->number[0] = number >> 16;
+	m->number[1] = number >> 8;
+	m->number[2] = number;
+}
+
+INLINE __u32 number_of(const struct far_message *m)
+{
+	return m->number[0] << 16 | m->number[1] << 8 | m->number[2];
+}
 
 /*
  * An encapsulated packet gets another place, TTL and O bit, and another node to go
@@ -138,9 +150,7 @@ FRAME int jump(struct __sk_buff *skb, struct packet *p, const struct path *path,
 		m->taken = 0;
 		m->nonce = bpf_get_prandom_u32();
 		m->bytes = bpf_htonl(g->bytes);
-		m->packets[0] = g->packets >> 16;
-		m->packets[1] = g->packets >> 8;
-		m->packets[2] = g->packets;
+		put_number(m, g->packets);
 		m->to_si = g->to_si;
 		g->packets = 0;
 		g->bytes = 0;

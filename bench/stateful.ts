@@ -60,7 +60,21 @@ class Chain {
 
 type Chains = Readonly<Record<Mode, ReadonlyMap<number, Chain>>>;
 
+interface Observed {
+	readonly plain: Chain;
+	readonly chains: Chains;
+}
+
 export async function stateful(): Promise<Measurement> {
+	const { plain, chains } = await observe();
+	return {
+		figures: [...times(chains, plain), ...(await rates())],
+		plots: [packetByPacket(chains, plain), averages(chains, plain)],
+	};
+}
+
+/** Measures all chains side by side; none is left when it returns. */
+async function observe(): Promise<Observed> {
 	const open: Chain[] = [];
 	const opened = async (length: number, mode: Mode) => {
 		const chain = await Chain.open(length, mode);
@@ -83,13 +97,7 @@ export async function stateful(): Promise<Measurement> {
 		for (let round = 0; round < ROUNDS; round++)
 			for (const chain of round % 2 ? open.toReversed() : open)
 				await chain.measure();
-		return {
-			figures: [
-				...times(chains, plain),
-				...(await rates(of(chains, "stateful", LONGEST).system, plain.system)),
-			],
-			plots: [packetByPacket(chains, plain), averages(chains, plain)],
-		};
+		return { plain, chains };
 	} finally {
 		await closeAll(open.map(({ system }) => system));
 	}
@@ -149,30 +157,39 @@ function times(chains: Chains, plain: Chain): Figure[] {
 	];
 }
 
-async function rates(learned: Chainmail, plain: Chainmail): Promise<Figure[]> {
+async function rates(): Promise<Figure[]> {
 	const through = `through ${LONGEST} learned firewalls, against no chain`;
-	return [
-		await measurePairs(
-			{
-				figure: `TCP ${through}`,
-				unit: "Gbit/s",
-				reach: ">= 0.95",
-				pairs: ROUNDS,
-			},
-			() => learned.throughput(),
-			() => plain.throughput(),
-		),
-		await measurePairs(
-			{
-				figure: `64-byte UDP ${through}`,
-				unit: "kpps",
-				reach: ">= 0.9",
-				pairs: ROUNDS,
-			},
-			() => learned.packets(),
-			() => plain.packets(),
-		),
-	];
+	const open: Chain[] = [];
+	try {
+		const learned = await Chain.open(LONGEST, "stateful");
+		open.push(learned);
+		const plain = await Chain.open(0, "stateless");
+		open.push(plain);
+		return [
+			await measurePairs(
+				{
+					figure: `TCP ${through}`,
+					unit: "Gbit/s",
+					reach: ">= 0.95",
+					pairs: ROUNDS,
+				},
+				() => learned.system.throughput(),
+				() => plain.system.throughput(),
+			),
+			await measurePairs(
+				{
+					figure: `64-byte UDP ${through}`,
+					unit: "kpps",
+					reach: ">= 0.9",
+					pairs: ROUNDS,
+				},
+				() => learned.system.packets(),
+				() => plain.system.packets(),
+			),
+		];
+	} finally {
+		await closeAll(open.map(({ system }) => system));
+	}
 }
 
 function packetByPacket(chains: Chains, plain: Chain): Plot {

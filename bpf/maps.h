@@ -84,6 +84,7 @@ enum path_flags {
 	PATH_PRESENT = 1,
 	PATH_REVERSE = 2,
 	PATH_FAR = 4,		/* a hop of it here has HOP_FAR */
+	PATH_DSCP = 8,		/* another DSCP may be of another path: it is part of every key */
 };
 
 enum rule_flags {
@@ -155,7 +156,7 @@ struct tuple {
 /*
  * Whose tuple it is. Access side: the tenant's id. Shared exit: 0. Port:
  * PORT_SCOPE(id, side the packet comes back on). Just decapsulated:
- * UNDERLAY_SCOPE(spi), for fragments only.
+ * UNDERLAY_SCOPE(spi).
  */
 #define SCOPE_SHARED 0u
 #define UNDERLAY_SCOPE(spi) (0x40000000u | (spi))
@@ -293,7 +294,7 @@ struct service {
 	__u32 revalidate_ms;	/* a sample goes through the function that often */
 	__u32 idle_tcp_ms;
 	__u32 idle_udp_ms;
-	__u32 idle_other_ms;
+	__u32 pad;
 };
 
 struct iface_key {

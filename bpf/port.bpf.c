@@ -81,19 +81,33 @@ COLD int find_rewritten(struct __sk_buff *skb, const struct port *port, const st
 	return settle(skb, p, port->id, &key);
 }
 
+/* As it was given: with its DSCP, where that says which path it takes. */
+INLINE struct state *find_given(struct packet *p)
+{
+	struct state *s = 0;
+
+	if (p->dscp) {
+		p->key.t.dscp = p->dscp;
+		s = bpf_map_lookup_elem(&states, &p->key);
+		if (s)
+			return s;
+		p->key.t.dscp = 0;
+	}
+	return bpf_map_lookup_elem(&states, &p->key);
+}
+
 INLINE int find_place(struct __sk_buff *skb, const struct port *port, struct packet *p, struct place *at)
 {
-	struct state *s = bpf_map_lookup_elem(&states, &p->key);
-	struct service *sv = teacher(port->id);
+	struct state *s = find_given(p);
 
 	if (s) {
 		s->returned++;
 		take_place(at, s);
-		if (sv)
+		if (teacher(port->id))
 			settle(skb, p, port->id, &p->key);
 		return 0;
 	}
-	if (sv && sv->offload == OFFLOAD_REWRITE && !find_rewritten(skb, port, p, at))
+	if (!find_rewritten(skb, port, p, at))
 		return 0;
 	if (port->bound_spi) {
 		at->spi = port->bound_spi;

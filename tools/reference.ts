@@ -1,6 +1,7 @@
 /** docs/reference.md: every field of the YAML, out of the schemas that check it. */
 import { Type } from "typebox";
-import { documents, type Kind, NAME, NAME_RULE } from "../src/model/intent.js";
+import { documents, type Kind } from "../src/model/intent.js";
+import { NAME, NAME_RULE } from "../src/model/terms.js";
 
 const ABOUT: Readonly<Record<Kind, string>> = {
 	Tenant: "Whose traffic it is: users behind these subnets.",

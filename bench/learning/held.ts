@@ -63,7 +63,6 @@ export function held(): Figure[] {
 			revalidateMs: HOUR_MS,
 			idleTcpMs: HOUR_MS,
 			idleUdpMs: HOUR_MS,
-			idleOtherMs: HOUR_MS,
 		});
 		world.maps.epochs.set(0, { now: 1, learning: 1 });
 		const blocks = learnAll(world);

@@ -24,6 +24,19 @@ INLINE bool ip_ttl_decrement(struct __sk_buff *skb, struct packet *p)
 	return p->hop_limit > 1 && !lower_hop_limit(skb, p, 1);
 }
 
+/* A connection that ends takes no shortcut back: `scope` is whose its answers are here. */
+COLD int end_opposite(const struct packet *p, __u32 scope)
+{
+	struct flow_key back = { .scope = scope };
+
+	if (!p)
+		return 0;
+	tuple_reverse(&back.t, &p->key.t);
+	bpf_map_delete_elem(&shortcuts, &back);
+	bpf_map_delete_elem(&grants, &back);
+	return 0;
+}
+
 COLD int enter_learned(const struct packet *p, const struct flow_key *back, __u32 spi, __u32 born,
 		       __u32 policy)
 {
@@ -118,6 +131,8 @@ FRAME int exit_to_origin(struct __sk_buff *skb, struct packet *p, __u32 tenant, 
 	}
 	if (!f || !f->generation || f->tenant != tenant)
 		return -1;
+	if (p->flags & PKT_TCP_END)
+		end_opposite(p, tenant);
 	key.ifindex = f->ifindex;
 	key.vlan = f->vlan;
 	if (!exit_allowed(bpf_map_lookup_elem(&ifaces, &key), tenant))
@@ -244,6 +259,8 @@ INLINE int exit_by_route(struct __sk_buff *skb, struct packet *p, const struct p
 	err = find_way(skb, p, &way, path ? FOR_CHAINED : FOR_UNCHAINED);
 	if (err < 0)
 		return TC_ACT_OK;
+	if (!err && p->flags & PKT_TCP_END)
+		end_opposite(p, way.scope);
 	if (!err && !(p->flags & PKT_ICMP_ERROR))
 		err = learn_answers(p, path, way.scope, access);
 	if (err)

@@ -27,11 +27,26 @@ struct far_message {
 	__u8 taken;		/* from the hop limit, by the functions passed by */
 	__u8 kind;		/* enum far_kind, enum far_scope */
 	__be32 bytes;		/* that have passed by since it was asked last */
-	__u8 packets[3];	/* likewise; an answer: pad and the node that gives it */
+	__u8 number[3];		/* of packets likewise; an answer: the node that gives it */
 	__u8 to_si;		/* service index they went to */
 };
 
-/* An encapsulated packet gets another place, TTL and O bit, and another node to go to. */
+INLINE void put_number(struct far_message *m, __u32 number)
+{
+	m->number[0] = number >> 16;
+	m->number[1] = number >> 8;
+	m->number[2] = number;
+}
+
+INLINE __u32 number_of(const struct far_message *m)
+{
+	return m->number[0] << 16 | m->number[1] << 8 | m->number[2];
+}
+
+/*
+ * An encapsulated packet gets another place, TTL and O bit, and another node to go
+ * to. With a TTL of 0 it keeps its own.
+ */
 COLD int retarget(struct __sk_buff *skb, __u32 id, __u32 spi_si, __u32 ttl_oam,
 		  const struct far_message *m)
 {
@@ -39,10 +54,12 @@ COLD int retarget(struct __sk_buff *skb, __u32 id, __u32 spi_si, __u32 ttl_oam,
 	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
 	struct node *node = bpf_map_lookup_elem(&nodes, &id);
 	struct encapsulation *e = (void *)(long)skb->data + ETH_HLEN;
+	__u16 keep;
 
 	if (!cfg || !node || !node->present || (void *)(e + 1) > (void *)(long)skb->data_end)
 		return -1;
-	e->nsh.base.base = (e->nsh.base.base & bpf_htons((__u16)~(NSH_TTL_MASK | NSH_OAM))) | bpf_htons(ttl_oam);
+	keep = ttl_oam & NSH_TTL_MASK ? ~(NSH_TTL_MASK | NSH_OAM) : ~NSH_OAM;
+	e->nsh.base.base = (e->nsh.base.base & bpf_htons(keep)) | bpf_htons(ttl_oam);
 	e->nsh.base.path = bpf_htonl(spi_si);
 	if (m)
 		__builtin_memcpy(e->nsh.context, m, sizeof(*m));
@@ -133,9 +150,7 @@ FRAME int jump(struct __sk_buff *skb, struct packet *p, const struct path *path,
 		m->taken = 0;
 		m->nonce = bpf_get_prandom_u32();
 		m->bytes = bpf_htonl(g->bytes);
-		m->packets[0] = g->packets >> 16;
-		m->packets[1] = g->packets >> 8;
-		m->packets[2] = g->packets;
+		put_number(m, g->packets);
 		m->to_si = g->to_si;
 		g->packets = 0;
 		g->bytes = 0;

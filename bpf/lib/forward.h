@@ -31,14 +31,14 @@ COLD int enter_state(const struct packet *p, __u32 port)
 {
 	struct service *sv = service_of(port);
 	__u64 now = now_ns();
-	struct state fresh = { .first_seen_ns = now, .given_ns = now };
+	struct state fresh = {
+		.first_seen_ns = now, .given_ns = now, .tag = bpf_get_prandom_u32() | 1,
+	};
 
 	if (!p)
 		return DROP_RESOURCES;
-	if (sv) {
+	if (sv)
 		fresh.generation = sv->generation;
-		fresh.tag = bpf_get_prandom_u32() | 1;
-	}
 	return bpf_map_update_elem(&states, &p->key, &fresh, BPF_ANY) ? DROP_RESOURCES : 0;
 }
 
@@ -76,7 +76,7 @@ INLINE int give_to_port(struct __sk_buff *skb, struct packet *p, const struct ho
 
 	if (!s)
 		return drop(skb, p, DROP_RESOURCES, at->spi);
-	if (sv && sv->offload == OFFLOAD_REWRITE)
+	if (path->flags & PATH_DSCP || (sv && sv->offload == OFFLOAD_REWRITE))
 		tag_packet(skb, p, s->tag);
 	return send_to_port(skb, p, hop);
 }
@@ -118,7 +118,10 @@ INLINE int pass_function(struct __sk_buff *skb, struct packet *p, const struct p
 	if (verdict != DROP_FUNCTION_DOWN || !(sv->flags & SERVICE_RESET))
 		return verdict;
 	w->collapses = false;
-	return remember(skb, p, hop, path, at) && !reset_both(skb, p, hop->ifindex) ? PROXY_SKIP : verdict;
+	if (!remember(skb, p, hop, path, at) || reset_both(skb, p, hop->ifindex))
+		return verdict;
+	p->flags |= PKT_TCP_END | PKT_TCP_RST;
+	return PROXY_SKIP;
 }
 
 /*
@@ -161,10 +164,13 @@ FRAME int pass_hop(struct __sk_buff *skb, struct packet *p, const struct path *p
 INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *path, struct place *at,
 		   bool enters)
 {
-	struct walk *w = begin_walk(p, path, at, enters);
+	struct walk *w;
 	struct hop *hop;
 	int err, verdict;
 
+	if (path->flags & PATH_DSCP)
+		p->key.t.dscp = p->dscp;
+	w = begin_walk(p, path, at, enters);
 	if (!w || untag(skb, p))
 		return drop(skb, p, DROP_RESOURCES, at->spi);
 	if (w->collapses) {
@@ -196,6 +202,8 @@ INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *p
 	case HOP_PORT:
 		return give_to_port(skb, p, hop, path, at);
 	case HOP_NODE:
+		if (p->flags & PKT_TCP_END)
+			end_opposite(p, UNDERLAY_SCOPE(path->reverse_spi));
 		return send_to_node(skb, p, w->node ? w->node : hop->node, path, at);
 	case HOP_EXIT:
 		return leave(skb, p, path, at->spi);

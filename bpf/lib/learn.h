@@ -36,39 +36,43 @@ INLINE void close_opposite(const struct packet *p)
 		s->verdict = VERDICT_CLOSING;
 }
 
-/* The header has changed by what no plain allow can stand for. */
-INLINE bool is_rewritten(const struct packet *p, const struct state *s, const struct tuple *given)
-{
-	return p->dscp != s->dscp || p->hop_limit > s->hop_limit ||
-	       !same_tuple(given, &p->key.t);
-}
-
-INLINE bool learn_rewrite(const struct packet *p, struct state *s, const struct flow_key *given)
+/*
+ * What the function made of a header, against that of the newest packet given. Of
+ * one before it, its length was the same by chance; then the hop limit and DSCP
+ * tell nothing unless no other packet is inside.
+ */
+INLINE struct rewrite rewrite_of(const struct packet *p, const struct state *s)
 {
 	struct rewrite r = { .t = p->key.t };
 
-	if (given->t.proto != p->key.t.proto)
-		return false;
-	if (p->dscp != s->dscp) {
-		r.set_dscp = 1;
-		r.t.dscp = p->dscp;
-	}
-	if (p->hop_limit > s->hop_limit)
-		r.hop_limit = p->hop_limit;
-	return !bpf_map_update_elem(&rewrites, given, &r, BPF_ANY);
+	r.t.dscp = p->dscp;
+	r.set_dscp = p->dscp != s->dscp;
+	r.hop_limit = p->hop_limit > s->hop_limit ? p->hop_limit : 0;
+	return r;
 }
 
-/* The sample of a rewritten flow has to come back rewritten the same way. */
-INLINE bool same_rewrite(const struct packet *p, const struct flow_key *given)
+INLINE bool is_plain(const struct packet *p, const struct state *s)
 {
-	struct rewrite *r = bpf_map_lookup_elem(&rewrites, given);
+	return p->dscp == s->dscp && p->hop_limit <= s->hop_limit && s->hop_limit - p->hop_limit <= 1;
+}
+
+/* Whether the sample has come back as the verdict says. */
+INLINE bool as_learned(const struct packet *p, const struct state *s, const struct flow_key *given)
+{
+	struct rewrite *r;
 	struct tuple t;
 
+	if (s->verdict == VERDICT_ALLOW)
+		return same_tuple(&given->t, &p->key.t) && p->dscp == s->dscp &&
+		       s->hop_limit - p->hop_limit == s->hop_limit_taken;
+	r = bpf_map_lookup_elem(&rewrites, given);
 	if (!r)
 		return false;
 	t = r->t;
-	t.dscp = 0;
-	return same_tuple(&t, &p->key.t);
+	t.dscp = p->key.t.dscp;
+	return same_tuple(&t, &p->key.t) && p->dscp == (r->set_dscp ? r->t.dscp : s->dscp) &&
+	       (r->hop_limit ? p->hop_limit == r->hop_limit :
+			       s->hop_limit - p->hop_limit == s->hop_limit_taken);
 }
 
 /* A connection's first and last packets: begin anew, or learn nothing more. */
@@ -99,6 +103,7 @@ FRAME int settle(struct __sk_buff *skb, const struct packet *p, __u32 port, cons
 {
 	struct service *sv = teacher(port);
 	__u64 now = now_ns();
+	struct rewrite r;
 	struct state *s;
 
 	if (!p || !given)
@@ -108,6 +113,7 @@ FRAME int settle(struct __sk_buff *skb, const struct packet *p, __u32 port, cons
 	if (!s || !sv)
 		return 0;
 	if (s->returned > s->delivered) {
+		s->returned = s->delivered;
 		count_verdict(port, COUNT_UNASKED);
 		return 0;
 	}
@@ -117,28 +123,32 @@ FRAME int settle(struct __sk_buff *skb, const struct packet *p, __u32 port, cons
 		settle_control(p, port, s, sv, now);
 		return 0;
 	}
-	if (s->verdict == VERDICT_REWRITE && !same_rewrite(p, given)) {
-		count_verdict(port, COUNT_REVOKED);
-		tell(skb, &given->t, s, port, EVENT_REVOKED);
-		forget(s, sv, now);
+	/* By its length it is the newest packet given, of which the state knows the header. */
+	if (s->length != skb->len - ETH_HLEN)
 		return 0;
-	}
 	if (s->verdict == VERDICT_ALLOW || s->verdict == VERDICT_REWRITE) {
-		s->vouched_ns = now;
-		s->sampled_ns = 0;
+		if (as_learned(p, s, given)) {
+			s->vouched_ns = now;
+			s->sampled_ns = 0;
+		} else if (s->returned == s->delivered) {
+			revoke(skb, &given->t, port, s, sv, now);
+		}
 		return 0;
 	}
-	if (s->verdict != VERDICT_PENDING || now < s->until_ns || s->returned < sv->learn_after ||
-	    s->length != skb->len - ETH_HLEN)
+	if (s->verdict != VERDICT_PENDING || now < s->until_ns || s->returned < sv->learn_after)
 		return 0;
-	if (!is_rewritten(p, s, &given->t)) {
+	if (!is_plain(p, s) && s->returned != s->delivered)
+		return 0;
+	r = rewrite_of(p, s);
+	if (same_tuple(&given->t, &p->key.t) && !r.set_dscp && !r.hop_limit) {
 		s->verdict = VERDICT_ALLOW;
 	} else {
-		if (sv->offload != OFFLOAD_REWRITE || !learn_rewrite(p, s, given))
+		if (sv->offload != OFFLOAD_REWRITE || given->t.proto != p->key.t.proto ||
+		    bpf_map_update_elem(&rewrites, given, &r, BPF_ANY))
 			return 0;
 		s->verdict = VERDICT_REWRITE;
 	}
-	s->hop_limit_taken = p->hop_limit > s->hop_limit ? 0 : s->hop_limit - p->hop_limit;
+	s->hop_limit_taken = r.hop_limit ? 0 : s->hop_limit - p->hop_limit;
 	s->vouched_ns = now;
 	s->sampled_ns = 0;
 	count_verdict(port, COUNT_LEARNED);

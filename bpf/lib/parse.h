@@ -146,6 +146,8 @@ INLINE int parse_l4(struct __sk_buff *skb, struct packet *p, void *data, void *d
 			p->flags |= PKT_TCP_END;
 		if (tcp->rst)
 			p->flags |= PKT_TCP_RST;
+		if (!tcp->ack && !tcp->syn && !tcp->rst)
+			p->flags |= PKT_ODD;
 		p->l4_len = tcp->doff * 4;
 		return tcp->doff < 5 ? DROP_BAD_HEADER : 0;
 	}
@@ -230,6 +232,8 @@ INLINE int parse_v4(struct packet *p, void *data, void *data_end)
 	addr_from_v4(&p->key.t.src, ip->saddr);
 	addr_from_v4(&p->key.t.dst, ip->daddr);
 	p->key.t.proto = ip->protocol;
+	if (ip->ihl > 5)
+		p->flags |= PKT_ODD;
 	frag = bpf_ntohs(ip->frag_off);
 	if (frag & (IP_MF | IP_OFFSET)) {
 		p->flags |= frag & IP_OFFSET ? PKT_FRAGMENT_LATER : PKT_FRAGMENT_FIRST;
@@ -273,6 +277,7 @@ INLINE int parse_v6(struct packet *p, void *data, void *data_end)
 			break;
 		if ((void *)(ext + 8) > data_end)
 			return DROP_TRUNCATED;
+		p->flags |= PKT_ODD;
 		if (next == IPPROTO_FRAGMENT) {
 			__u16 frag = bpf_ntohs(*(__be16 *)(ext + 2));
 

@@ -31,12 +31,15 @@ INLINE void count_verdict(__u32 port, __u32 what)
 		tally->count++;
 }
 
+/* Another processor may be a tick ahead. */
+INLINE bool older(__u64 then, __u64 now, __u64 than)
+{
+	return (__s64)(now - then) > (__s64)than;
+}
+
 INLINE __u64 idle_ns(const struct service *sv, __u8 proto)
 {
-	__u32 ms = proto == IPPROTO_TCP ? sv->idle_tcp_ms :
-		   proto == IPPROTO_UDP ? sv->idle_udp_ms : sv->idle_other_ms;
-
-	return ms * NS_PER_MS;
+	return (proto == IPPROTO_TCP ? sv->idle_tcp_ms : sv->idle_udp_ms) * NS_PER_MS;
 }
 
 /* Whether the function has given back anything since: silence is no verdict. */
@@ -64,6 +67,20 @@ INLINE void forget(struct state *s, const struct service *sv, __u64 now)
 	s->tag = bpf_get_prandom_u32() | 1;
 }
 
+/* Shortcuts past the function may be of the flow: all of the node end. */
+INLINE void revoke(struct __sk_buff *skb, const struct tuple *given, __u32 port, struct state *s,
+		   const struct service *sv, __u64 now)
+{
+	__u32 zero = 0;
+	struct epoch *epoch = bpf_map_lookup_elem(&epochs, &zero);
+
+	count_verdict(port, COUNT_REVOKED);
+	tell(skb, given, s, port, EVENT_REVOKED);
+	forget(s, sv, now);
+	if (epoch)
+		__sync_fetch_and_add(&epoch->now, 1);
+}
+
 /* A FIN or RST may be that far from the next byte expected (RFC 5961 asks for 0). */
 #define SEQUENCE_SLACK 65536
 
@@ -88,13 +105,16 @@ INLINE bool out_of_window(const struct packet *p, __u32 next)
 }
 
 /*
- * What only the function can judge: a connection's begin and end, errors, and
- * fragments, which may be put together to another packet than their ports say.
+ * What only the function can judge: a connection's begin and end; fragments, which
+ * may be put together to another packet than their ports say; headers that kernels
+ * treat in ways of their own; and all but TCP and UDP, of which a tuple says too
+ * little: two packets with the same may be a question and an answer.
  */
 INLINE bool is_control(const struct packet *p)
 {
 	return p->flags & (PKT_TCP_SYN | PKT_TCP_END | PKT_ICMP_ERROR | PKT_FRAGMENT_FIRST |
-			   PKT_FRAGMENT_LATER);
+			   PKT_FRAGMENT_LATER | PKT_ODD) ||
+	       (p->key.t.proto != IPPROTO_TCP && p->key.t.proto != IPPROTO_UDP);
 }
 
 INLINE void note_skipped(struct __sk_buff *skb, const struct packet *p, __u32 port, struct state *s,
@@ -104,8 +124,7 @@ INLINE void note_skipped(struct __sk_buff *skb, const struct packet *p, __u32 po
 	s->skipped++;
 	s->skipped_bytes += skb->len;
 	s->next_sequence = follow_sequence(skb, p, s->next_sequence);
-	if (w)
-		w->next_sequence = s->next_sequence;
+	w->next_sequence = s->next_sequence;
 	count_verdict(port, COUNT_SKIPPED);
 }
 
@@ -117,8 +136,8 @@ INLINE void note_bulk(__u32 port, struct state *s, const struct walk *w, __u64 n
 
 	s->skipped += w->packets;
 	s->skipped_bytes += w->bytes;
-	/* The shortcut was good for as long as that. */
-	s->last_seen_ns = now;
+	/* When its last packet may have come at the latest. */
+	s->last_seen_ns = now < w->until_ns ? now : w->until_ns;
 	s->next_sequence = w->next_sequence;
 	if (tally)
 		tally->count += w->packets;
@@ -132,21 +151,22 @@ INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, 
 		p->flags |= PKT_OUTSIDE;
 		count_verdict(port, COUNT_OUTSIDE_WINDOW);
 	}
-	if (now - s->last_seen_ns > idle_ns(sv, p->key.t.proto)) {
+	/* From when it last vouched: the function itself may have forgotten the flow. */
+	if (older(s->vouched_ns, now, idle_ns(sv, p->key.t.proto))) {
 		count_verdict(port, COUNT_EXPIRED);
 		forget(s, sv, now);
 		return PROXY_GIVE;
 	}
 	if (is_control(p) || p->hop_limit <= s->hop_limit_taken)
 		return PROXY_GIVE;
-	if (s->sampled_ns) {
-		if (now - s->sampled_ns > sv->deadline_ms * NS_PER_MS && alive_since(port, s->sampled_ns)) {
-			count_verdict(port, COUNT_REVOKED);
-			tell(skb, &p->key.t, s, port, EVENT_REVOKED);
-			forget(s, sv, now);
+	/* A sample that is overdue: no packet skips until one comes back. */
+	if (s->sampled_ns && older(s->sampled_ns, now, sv->deadline_ms * NS_PER_MS)) {
+		if (!alive_since(port, s->sampled_ns))
 			return PROXY_GIVE;
-		}
-	} else if (now - s->vouched_ns > sv->revalidate_ms * NS_PER_MS) {
+		revoke(skb, &p->key.t, port, s, sv, now);
+		return PROXY_GIVE;
+	}
+	if (!s->sampled_ns && older(s->vouched_ns, now, sv->revalidate_ms * NS_PER_MS)) {
 		s->sampled_ns = now;
 		return PROXY_GIVE;
 	}
@@ -155,6 +175,8 @@ INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, 
 
 		if (!r)
 			return PROXY_GIVE;
+		w->sets_dscp |= r->set_dscp;
+		w->sets_hop_limit |= !!r->hop_limit;
 		if (rewrite_header(skb, p, r))
 			return DROP_RESOURCES;
 	}
@@ -164,9 +186,11 @@ INLINE int consult_learned(struct __sk_buff *skb, struct packet *p, __u32 port, 
 	return PROXY_SKIP;
 }
 
-INLINE int consult_pending(struct __sk_buff *skb, const struct packet *p, __u32 port, struct state *s, const struct service *sv, __u64 now)
+/* Denied once nothing comes back of a flow, and of what was sent again. */
+INLINE int consult_pending(struct __sk_buff *skb, const struct packet *p, __u32 port, struct state *s,
+			   const struct service *sv, __u64 now)
 {
-	if (s->returned || !s->delivered || now - s->given_ns <= sv->deadline_ms * NS_PER_MS ||
+	if (s->returned || s->delivered < 2 || !older(s->given_ns, now, sv->deadline_ms * NS_PER_MS) ||
 	    !alive_since(port, s->given_ns))
 		return PROXY_GIVE;
 	s->verdict = VERDICT_DENY;
@@ -186,18 +210,20 @@ FRAME int consult(struct __sk_buff *skb, struct packet *p, __u32 port, struct wa
 	__u64 now = now_ns();
 	struct state *s;
 
-	if (!p || !sv)
+	if (!p || !w || !sv)
 		return PROXY_GIVE;
 	if (sv->flags & SERVICE_DOWN) {
 		if (!(sv->flags & SERVICE_FAIL_OPEN))
 			return DROP_FUNCTION_DOWN;
+		/* Each is counted: none takes a shortcut. */
+		w->collapses = false;
 		count_verdict(port, COUNT_FAILED_OPEN);
 		return PROXY_SKIP;
 	}
 	s = bpf_map_lookup_elem(&states, &p->key);
 	if (!s)
 		return PROXY_GIVE;
-	if (w && w->packets)
+	if (w->packets)
 		note_bulk(port, s, w, now);
 	if (s->generation != sv->generation) {
 		if (s->verdict != VERDICT_PENDING)

@@ -8,8 +8,6 @@
 
 #define UDP_CHECK_AT 6
 #define TCP_CHECK_AT 16
-#define ICMP_CHECK_AT 2
-#define ICMP_ID_AT 4
 
 /* The node routes, or stands in for a function that does: `less` hops less. */
 INLINE int lower_hop_limit(struct __sk_buff *skb, struct packet *p, __u8 less)
@@ -37,24 +35,10 @@ INLINE int lower_hop_limit(struct __sk_buff *skb, struct packet *p, __u8 less)
 	return 0;
 }
 
-/* Where the checksum of the packet's transport header is; 0: it has none. */
+/* Where the checksum of the packet's transport header is: TCP or UDP, others are not rewritten. */
 INLINE __u32 checksum_at(const struct packet *p)
 {
-	switch (p->key.t.proto) {
-	case IPPROTO_TCP:
-		return p->l4 + TCP_CHECK_AT;
-	case IPPROTO_UDP:
-		return p->l4 + UDP_CHECK_AT;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return p->l4 + ICMP_CHECK_AT;
-	}
-	return 0;
-}
-
-INLINE bool has_pseudo_header(const struct packet *p)
-{
-	return p->key.t.proto != IPPROTO_ICMP;
+	return p->l4 + (p->key.t.proto == IPPROTO_TCP ? TCP_CHECK_AT : UDP_CHECK_AT);
 }
 
 /* A UDP checksum of 0 stays: there is none (RFC 768). */
@@ -73,8 +57,7 @@ COLD int rewrite_address(struct __sk_buff *skb, const struct packet *p, const st
 		return -1;
 	check = checksum_at(p);
 	diff = bpf_csum_diff((__be32 *)from->w, sizeof(*from), (__be32 *)to->w, sizeof(*to), 0);
-	if (check && has_pseudo_header(p) &&
-	    bpf_l4_csum_replace(skb, check, 0, diff, BPF_F_PSEUDO_HDR | udp_flag(p)))
+	if (bpf_l4_csum_replace(skb, check, 0, diff, BPF_F_PSEUDO_HDR | udp_flag(p)))
 		return -1;
 	if (p->family == 6)
 		return bpf_skb_store_bytes(skb, at, to->w, sizeof(to->w), 0);
@@ -93,7 +76,7 @@ COLD int rewrite_port(struct __sk_buff *skb, const struct packet *p, __be16 from
 	if (from == to)
 		return 0;
 	check = checksum_at(p);
-	if (check && bpf_l4_csum_replace(skb, check, from, to, sizeof(to) | udp_flag(p)))
+	if (bpf_l4_csum_replace(skb, check, from, to, sizeof(to) | udp_flag(p)))
 		return -1;
 	return bpf_skb_store_bytes(skb, p->l4 + at, &to, sizeof(to), 0);
 }
@@ -126,22 +109,6 @@ INLINE int rewrite_dscp(struct __sk_buff *skb, struct packet *p, __u8 dscp)
 	return 0;
 }
 
-INLINE int rewrite_ports(struct __sk_buff *skb, struct packet *p, const struct tuple *from,
-			 const struct tuple *to)
-{
-	switch (to->proto) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_SCTP:
-		return rewrite_port(skb, p, from->sport, to->sport, 0) ||
-		       rewrite_port(skb, p, from->dport, to->dport, 2);
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return rewrite_port(skb, p, from->sport, to->sport, ICMP_ID_AT);
-	}
-	return 0;
-}
-
 /* The packet, untagged and no fragment, as its function would have given it back. */
 FRAME int rewrite_header(struct __sk_buff *skb, struct packet *p, const struct rewrite *r)
 {
@@ -155,7 +122,8 @@ FRAME int rewrite_header(struct __sk_buff *skb, struct packet *p, const struct r
 	src = p->l3 + (p->family == 4 ? offsetof(struct iphdr, saddr) : offsetof(struct ipv6hdr, saddr));
 	dst = p->l3 + (p->family == 4 ? offsetof(struct iphdr, daddr) : offsetof(struct ipv6hdr, daddr));
 	if (rewrite_address(skb, p, &from.src, &to.src, src) ||
-	    rewrite_address(skb, p, &from.dst, &to.dst, dst) || rewrite_ports(skb, p, &from, &to))
+	    rewrite_address(skb, p, &from.dst, &to.dst, dst) || rewrite_port(skb, p, from.sport, to.sport, 0) ||
+	    rewrite_port(skb, p, from.dport, to.dport, 2))
 		return -1;
 	if (r->set_dscp && rewrite_dscp(skb, p, to.dscp))
 		return -1;

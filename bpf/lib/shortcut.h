@@ -38,6 +38,8 @@ INLINE struct walk *begin_walk(const struct packet *p, const struct path *path, 
 		return 0;
 	w->node = 0;
 	w->packets = 0;
+	w->sets_dscp = false;
+	w->sets_hop_limit = false;
 	w->jumps = enters && path->flags & PATH_FAR;
 	/* Where nothing can be learned, nothing is skipped. */
 	w->collapses = enters && epoch->learning;
@@ -57,6 +59,7 @@ INLINE void end_shortcut(struct shortcut *cut, struct walk *w)
 	w->packets = cut->packets;
 	w->bytes = cut->bytes;
 	w->next_sequence = cut->next_sequence;
+	w->until_ns = cut->until_ns;
 	cut->packets = 0;
 	cut->bytes = 0;
 	cut->epoch = 0;
@@ -122,12 +125,11 @@ COLD int make_shortcut(const struct packet *p, const struct path *path, const st
 	cut->si = w->si;
 	cut->hops = w->si - at->si;
 	cut->rewrite.t = p->key.t;
-	cut->rewrite.set_dscp = p->dscp != w->dscp;
 	cut->rewrite.t.dscp = p->dscp;
-	cut->rewrite.hop_limit = p->hop_limit > w->hop_limit ? p->hop_limit : 0;
-	cut->hop_limit_taken = p->hop_limit > w->hop_limit ? 0 : w->hop_limit - p->hop_limit;
-	cut->rewrites = !same_tuple(&w->entered.t, &p->key.t) || cut->rewrite.set_dscp ||
-			cut->rewrite.hop_limit;
+	cut->rewrite.set_dscp = w->sets_dscp;
+	cut->rewrite.hop_limit = w->sets_hop_limit ? p->hop_limit : 0;
+	cut->hop_limit_taken = w->sets_hop_limit ? 0 : w->hop_limit - p->hop_limit;
+	cut->rewrites = !same_tuple(&w->entered.t, &p->key.t) || w->sets_dscp || w->sets_hop_limit;
 	cut->next_sequence = w->next_sequence;
 	cut->until_ns = now_ns() + SHORTCUT_NS;
 	cut->epoch = w->epoch;

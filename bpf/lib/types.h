@@ -38,6 +38,7 @@ enum packet_flags {
 	PKT_TCP_END = 64,	/* FIN or RST */
 	PKT_TCP_RST = 128,
 	PKT_OUTSIDE = 256,	/* of its connection's sequence numbers: says nothing of it */
+	PKT_ODD = 512,		/* IP options or extension headers; TCP flags of no connection */
 };
 
 struct packet {
@@ -75,11 +76,14 @@ struct walk {
 	__u32 pad;
 	__u64 packets;		/* that passed the same functions by a shortcut before */
 	__u64 bytes;
+	__u64 until_ns;		/* of that shortcut */
 	__u8 si;		/* as it began, like the next two */
 	__u8 hop_limit;
 	__u8 dscp;
 	bool collapses;		/* no function has had a say in it yet: it may make a shortcut */
 	bool jumps;		/* it may go past other nodes */
+	bool sets_dscp;		/* a function skipped sets it, whatever it was */
+	bool sets_hop_limit;
 };
 
 /* Monotonic, to the timer tick: enough for ages, and a tenth of the exact cost. */

@@ -10,7 +10,7 @@ import { applyStep } from "../plan/apply.js";
 import type { Step } from "../plan/diff.js";
 import type { NodeState } from "../plan/state.js";
 import type { DataPlane } from "./dataplane.js";
-import { Failover } from "./failover.js";
+import { Failover, type Told } from "./failover.js";
 import type { HostSettings } from "./host.js";
 import type { Instances } from "./instances.js";
 import { Interfaces } from "./interfaces.js";
@@ -32,7 +32,7 @@ export interface Surroundings {
 	/** The node's network namespace; that of this process where absent. */
 	readonly netns: string | undefined;
 	/** Told of instances whose packets are led elsewhere. */
-	readonly tell: (name: InstanceName, message: string) => void;
+	readonly told: Told;
 }
 
 export interface RunOptions {
@@ -57,7 +57,7 @@ export class Applier {
 
 	/** Reads from the tables what former runs left in them. */
 	constructor(around: Surroundings, state: NodeState) {
-		const { plane, instances, settings, netns, tell } = around;
+		const { plane, instances, settings, netns, told } = around;
 		this.#around = around;
 		this.#desired = state;
 		const tables = new Tables(plane.maps);
@@ -65,7 +65,7 @@ export class Applier {
 		this.#tables = tables;
 		this.interfaces = interfaces;
 		const services = new Services(plane.maps, waitForPrograms);
-		this.failover = new Failover(instances, services, tables.paths, tell);
+		this.failover = new Failover(instances, services, tables.paths, told);
 		this.ports = new Ports(plane, instances, settings, services, this.failover);
 		const ensure: Part = (steps, next) =>
 			this.#ensureInstances(new Set(namesOf(steps).keys()), next);

@@ -72,12 +72,19 @@ function node(marked: Record<number, number> = {}) {
 			},
 		},
 		{
+			through: (port) => new Set([port * 10]),
 			repoint(ports, attachments: Attachments) {
 				for (const id of ports)
 					log.push(`${id} leads to ${attachments.get(id)?.id}`);
 			},
 		},
-		({ instance: name }, message) => told.push(`${name} ${message}`),
+		{
+			tell: ({ instance: name }, message) => told.push(`${name} ${message}`),
+			moved(moves) {
+				for (const { from, to, spis } of moves)
+					told.push(`flows of ${[...spis]}: from ${from} to ${to.id}`);
+			},
+		},
 		() => nowMs,
 	);
 	return {
@@ -105,12 +112,16 @@ test("a peer takes over at once, and gives way when the instance has been up for
 	assert.deepEqual(see([instance("a", 1, { state: "starting" }), b], 9000), []);
 	assert.deepEqual(see([a, b]), []);
 	assert.deepEqual(see([a, b], 1000), []);
+	assert.equal(failover.status()[0]?.state, "starting");
 	assert.deepEqual(see([aDown, b], 900), [], "it was up for too short a time");
 	assert.deepEqual(see([a, b]), []);
 	assert.deepEqual(see([a, b], 2000), ["1 is marked 0", "1 leads to 1"]);
 	assert.equal(failover.status()[0]?.reason, "probe");
+	assert.equal(failover.status()[0]?.state, "up");
 	assert.deepEqual(told, [
+		"flows of 10: from 1 to 2",
 		"a is down, b serves its flows (probe)",
+		"flows of 10: from 2 to 1",
 		"a serves again",
 	]);
 });

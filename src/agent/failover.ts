@@ -8,6 +8,7 @@ import { ServiceFlags } from "../kernel/layout.gen.js";
 import type { InstanceStatus } from "../plan/protocol.js";
 import type { InstanceState, PortState } from "../plan/state.js";
 import type { Instances, KnownInstance } from "./instances.js";
+import type { Move } from "./introduce.js";
 import type { Services } from "./services.js";
 import type { Attachments, PathTables } from "./tables/paths.js";
 
@@ -29,13 +30,17 @@ interface Fallen {
 	readonly instead: string;
 }
 
-type Tell = (name: InstanceName, message: string) => void;
+/** Who hears of what was done. */
+export interface Told {
+	tell(name: InstanceName, message: string): void;
+	moved(moves: readonly Move[]): void;
+}
 
 export class Failover {
 	readonly #instances: Pick<Instances, "known" | "attachments">;
 	readonly #services: Pick<Services, "isDown" | "mark">;
-	readonly #paths: Pick<PathTables, "repoint">;
-	readonly #tell: Tell;
+	readonly #paths: Pick<PathTables, "repoint" | "through">;
+	readonly #told: Told;
 	readonly #nowMs: () => number;
 	/** Instances that are down, each with when it came back; by key. */
 	readonly #down = new Map<string, number | undefined>();
@@ -46,14 +51,14 @@ export class Failover {
 	constructor(
 		instances: Pick<Instances, "known" | "attachments">,
 		services: Pick<Services, "isDown" | "mark">,
-		paths: Pick<PathTables, "repoint">,
-		tell: Tell,
+		paths: Pick<PathTables, "repoint" | "through">,
+		told: Told,
 		nowMs = () => performance.now(),
 	) {
 		this.#instances = instances;
 		this.#services = services;
 		this.#paths = paths;
-		this.#tell = tell;
+		this.#told = told;
 		this.#nowMs = nowMs;
 	}
 
@@ -86,7 +91,24 @@ export class Failover {
 		if (moved.length > 0)
 			this.#paths.repoint(new Set(moved), this.attachments());
 		for (const id of ports) marks(id);
+		this.#introduce(moved, before);
 		this.#report(all, before);
+	}
+
+	/** Flows of these ports pass another function than before. */
+	#introduce(
+		moved: readonly number[],
+		before: ReadonlyMap<number, Fallen>,
+	): void {
+		const attached = this.attachments();
+		const moves = moved.flatMap((id): Move[] => {
+			const from = before.get(id)?.peer ?? id;
+			const to = attached.get(id);
+			const spis = this.#paths.through(id);
+			if (!to || to.id === from || spis.size === 0) return [];
+			return [{ from, to, spis }];
+		});
+		if (moves.length > 0) this.#told.moved(moves);
 	}
 
 	/** Tells of instances for which something else is done than before. */
@@ -98,7 +120,7 @@ export class Failover {
 			const was = insteadOf(state, before);
 			const is = insteadOf(state, this.#fallen);
 			if (was === is) continue;
-			this.#tell(
+			this.#told.tell(
 				state,
 				is === "" ? "serves again" : `is down, ${is} (${status.reason})`,
 			);
@@ -115,13 +137,17 @@ export class Failover {
 		return new Map([...own, ...stand]);
 	}
 
-	/** Health, with what was done about it. */
+	/** Health, with what was done about it: one that is back counts once it serves. */
 	status(): InstanceStatus[] {
 		return this.#instances.known().map(({ state, status }) => {
 			const done = insteadOf(state, this.#fallen);
-			return done === ""
-				? status
-				: { ...status, reason: `${status.reason}; ${done}` };
+			const isHeld =
+				status.state === "up" && this.#down.has(instanceKey(state));
+			return {
+				...status,
+				...(isHeld && { state: "starting" }),
+				...(done !== "" && { reason: `${status.reason}; ${done}` }),
+			};
 		});
 	}
 

@@ -22,6 +22,7 @@ import { happeningOf } from "./happenings.js";
 import { HostSettings, localAddresses } from "./host.js";
 import { functionsDirectory, Instances } from "./instances.js";
 import { interfaceIndexes } from "./interfaces.js";
+import { introduce, type Move } from "./introduce.js";
 import { Journal } from "./journal.js";
 import { type PurgeOptions, purge } from "./purge.js";
 import { Reads } from "./reads.js";
@@ -88,6 +89,7 @@ export class Node {
 				this.#applier.failover.review();
 				options.onHealth?.();
 			},
+			rulesChanging: (instance) => this.#applier.ports.suspend(instance),
 			rulesChanged: (instance) => this.#applier.ports.relearn(instance),
 		});
 		this.#applier = new Applier(
@@ -96,11 +98,14 @@ export class Node {
 				instances: this.#instances,
 				settings: new HostSettings(journal, options.netns),
 				netns: options.netns,
-				tell: (name, message) =>
-					this.#tell(
-						"failover",
-						`${name.function}/${name.instance} ${message}`,
-					),
+				told: {
+					tell: (name, message) =>
+						this.#tell(
+							"failover",
+							`${name.function}/${name.instance} ${message}`,
+						),
+					moved: (moves) => this.#introduce(moves),
+				},
 			},
 			this.#state,
 		);
@@ -197,6 +202,16 @@ export class Node {
 		return this.#reads.next(() =>
 			stateRecords(this.#plane.maps, this.#state, filter),
 		);
+	}
+
+	/** Those that take flows over come to know of their connections. */
+	#introduce(moves: readonly Move[]): void {
+		const { states } = this.#plane.maps;
+		this.#reads
+			.next(() => introduce(states, moves, this.#options.netns))
+			.catch((error) =>
+				this.#tell("failover", `connections are not shown: ${causeOf(error)}`),
+			);
 	}
 
 	status(): NodeStatus {

@@ -104,6 +104,12 @@ export class Ports {
 		);
 	}
 
+	/** Its rules will be others: nothing passes it by until relearn(). */
+	async suspend(instance: InstanceName): Promise<void> {
+		this.#services.suspend(instance);
+		await this.#services.settled();
+	}
+
 	/** Its rules are others: what it said of any flow holds no more, even if this fails. */
 	async relearn(instance: InstanceState): Promise<void> {
 		const ports = this.#services.portsOf(instance).map((id) => ({ id }));
@@ -126,8 +132,8 @@ export class Ports {
 			mayFail,
 		);
 		await this.#learn(instance);
-		await this.#services.settled();
 		this.#failover.review();
+		await this.#services.settled();
 	}
 
 	/** Puts in force what may be learned from an instance. */

@@ -75,9 +75,11 @@ test("shortcuts are made only where something may be learned", () => {
 	const { epochs, services } = open();
 	services.ensure(NAME, [1], declared, "verdict");
 	services.ensure({ ...NAME, instance: "b" }, [2], declared, "none");
-	assert.deepEqual(epochs.get(0), { now: 2, learning: 1 });
+	const before = epochs.get(0);
+	assert.equal(before?.learning, 1);
 	services.remove(NAME);
-	assert.deepEqual(epochs.get(0), { now: 3, learning: 0 });
+	assert.equal(epochs.get(0)?.learning, 0);
+	assert.notEqual(epochs.get(0)?.now, before?.now);
 });
 
 test("a ruleset alone may be learned from, a program must be declared to be", () => {

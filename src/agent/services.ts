@@ -40,6 +40,7 @@ export class Services {
 	/** Ports whose functions may be skipped. */
 	readonly #active = new Set<number>();
 	#changed = false;
+	#settling = Promise.resolve();
 
 	/** `quiesce` returns once no program can still act on what was written over. */
 	constructor(maps: ServiceMaps, quiesce: () => void) {
@@ -89,10 +90,25 @@ export class Services {
 		}
 	}
 
+	/** Lets nothing be learned, nor packets skip, until ensure() says so again. */
+	suspend(name: InstanceName): void {
+		for (const port of this.portsOf(name)) {
+			const service = this.#maps.services.get(port);
+			if (service && service.offload !== Offload.NONE)
+				this.#set(port, { ...service, offload: Offload.NONE });
+		}
+	}
+
 	/** Returns once nobody acts on what was changed, here or on another node. */
-	async settled(): Promise<void> {
-		if (!this.#changed) return;
-		this.#changed = false;
+	settled(): Promise<void> {
+		if (this.#changed) {
+			this.#changed = false;
+			this.#settling = Promise.all([this.#settling, this.#lapse()]).then();
+		}
+		return this.#settling;
+	}
+
+	async #lapse(): Promise<void> {
 		this.#quiesce();
 		const grantedMs = (this.#maps.granted.get(0)?.lastNs ?? 0) / 1e6;
 		const nowMs = Number(process.hrtime.bigint() / 1000n) / 1000;
@@ -116,15 +132,19 @@ export class Services {
 			...service,
 			generation: nextGeneration(services.get(port)),
 		});
-		this.#note(port, service);
 		this.#changed = true;
-		nextEpoch(epochs, this.#active.size > 0);
+		this.#note(port, service);
+		nextEpoch(epochs);
 	}
 
 	#note(port: number, service: Service): void {
 		if (service.offload !== Offload.NONE || service.flags !== 0)
 			this.#active.add(port);
 		else this.#active.delete(port);
+		const learning = this.#active.size > 0;
+		const { epochs } = this.#maps;
+		if (Boolean(epochs.get(0)?.learning) !== learning)
+			nextEpoch(epochs, learning);
 	}
 }
 
@@ -143,7 +163,6 @@ function serviceValue(
 		revalidateMs: service.revalidateMs,
 		idleTcpMs: service.idleMs.tcp,
 		idleUdpMs: service.idleMs.udp,
-		idleOtherMs: service.idleMs.other,
 	};
 }
 

@@ -46,7 +46,6 @@ const service: Service = {
 	revalidateMs: 10_000,
 	idleTcpMs: 60_000,
 	idleUdpMs: 1000,
-	idleOtherMs: 1000,
 };
 
 /** PORT_SCOPE of bpf/maps.h. */
@@ -135,7 +134,7 @@ test("what no longer holds is pending, whatever the kernel has of it yet", async
 		[key(1, 1), { generation: GENERATION - 1 }],
 		[key(1, 2), { verdict: DENY, untilNs: NOW_NS - 1 }],
 		[key(1, 3), { verdict: DENY, untilNs: NOW_NS + 1 }],
-		[key(1, 4), { lastSeenNs: NOW_NS - 61e9 }],
+		[key(1, 4), { vouchedNs: NOW_NS - 61e9 }],
 		[key(1, 5), { verdict: PENDING, vouchedNs: 0 }],
 		[key(1, 6), { verdict: CLOSING }],
 	]);

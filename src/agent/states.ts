@@ -13,7 +13,6 @@ import { endpointsOf, pick, sinceMs, tenantNames, tupleTest } from "./pick.js";
 import type { Table } from "./tables/sync.js";
 
 const TCP = 6;
-const UDP = 17;
 
 export interface StateMaps {
 	readonly states: Pick<Table<FlowKey, State>, "entries">;
@@ -117,13 +116,8 @@ function verdictOf(
 		return nowNs < s.untilNs ? verdict : "pending";
 	const isLearned =
 		s.verdict === Verdict.ALLOW || s.verdict === Verdict.REWRITE;
-	const idleMs =
-		t.proto === TCP
-			? service.idleTcpMs
-			: t.proto === UDP
-				? service.idleUdpMs
-				: service.idleOtherMs;
-	return isLearned && sinceMs(nowNs, s.lastSeenNs) > idleMs
+	const idleMs = t.proto === TCP ? service.idleTcpMs : service.idleUdpMs;
+	return isLearned && sinceMs(nowNs, s.vouchedNs) > idleMs
 		? "pending"
 		: verdict;
 }

@@ -6,7 +6,7 @@ import type {
 } from "fastify";
 
 import { Fault, type FaultCode, type Problem } from "../controller/fault.js";
-import { NAME, NAME_RULE } from "../model/intent.js";
+import { NAME, NAME_RULE } from "../model/terms.js";
 import { errors } from "./errors.js";
 import type { ErrorBody } from "./schemas.js";
 

@@ -289,6 +289,8 @@ export const PathFlags = {
 	REVERSE: 2,
 	/** a hop of it here has HOP_FAR */
 	FAR: 4,
+	/** another DSCP may be of another path: it is part of every key */
+	DSCP: 8,
 } as const;
 export type PathFlags = (typeof PathFlags)[keyof typeof PathFlags];
 
@@ -899,12 +901,12 @@ export interface Service {
 	readonly revalidateMs: number;
 	readonly idleTcpMs: number;
 	readonly idleUdpMs: number;
-	readonly idleOtherMs: number;
 }
 
 export const service: Codec<Service> = {
 	size: 32,
 	write(value, buffer, offset) {
+		buffer.fill(0, offset, offset + 32);
 		buffer.writeUInt32LE(value.generation, offset);
 		buffer.writeUInt8(value.offload, offset + 4);
 		buffer.writeUInt8(value.flags, offset + 5);
@@ -914,7 +916,6 @@ export const service: Codec<Service> = {
 		buffer.writeUInt32LE(value.revalidateMs, offset + 16);
 		buffer.writeUInt32LE(value.idleTcpMs, offset + 20);
 		buffer.writeUInt32LE(value.idleUdpMs, offset + 24);
-		buffer.writeUInt32LE(value.idleOtherMs, offset + 28);
 	},
 	decode(buffer, offset = 0) {
 		return {
@@ -927,7 +928,6 @@ export const service: Codec<Service> = {
 			revalidateMs: buffer.readUInt32LE(offset + 16),
 			idleTcpMs: buffer.readUInt32LE(offset + 20),
 			idleUdpMs: buffer.readUInt32LE(offset + 24),
-			idleOtherMs: buffer.readUInt32LE(offset + 28),
 		};
 	},
 };

@@ -5,16 +5,11 @@
 
 import { Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
-import {
-	documents,
-	type IntentDocument,
-	type Kind,
-	NAME,
-	NAME_RULE,
-} from "./intent.js";
+import { documents, type IntentDocument, type Kind } from "./intent.js";
 import { INTERFACE_NAME, INTERFACE_NAME_RULE } from "./interface-name.js";
 import { closest, quoted, suggest } from "./problem.js";
 import type { Path } from "./source.js";
+import { NAME, NAME_RULE } from "./terms.js";
 
 export interface SchemaProblem {
 	readonly path: Path;

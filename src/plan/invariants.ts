@@ -94,7 +94,7 @@ export function checkTransition(
 			);
 			for (const path of used) {
 				const kept = now.get(path.spi);
-				if (kept !== path && !equal({ ...kept, active: true }, path)) {
+				if (kept !== path && !(kept && carriesOn(kept, path))) {
 					const what = kept ? "is changed" : "is gone";
 					findings.add(
 						6,
@@ -112,6 +112,16 @@ export function checkTransition(
 		...checkInvariants(stages.switch, chains),
 		...checkInvariants(stages.break, chains),
 	];
+}
+
+/**
+ * Whether packets under way on a path go on. Its key may come to hold the DSCP, or
+ * no longer: those inside a function are found by either.
+ */
+function carriesOn(now: PathState, before: PathState): boolean {
+	const { byDscp: _, ...kept } = now;
+	const { byDscp: __, ...path } = before;
+	return equal({ ...kept, active: true }, path);
 }
 
 function checkPath(

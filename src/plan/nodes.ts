@@ -51,7 +51,13 @@ function draftNode(
 				tenantId: port.tenant === undefined ? 0 : tenantId(port.tenant),
 			}),
 		);
-	const own = paths.on(name);
+	const own = paths
+		.on(name)
+		.map((path) =>
+			ruleSets.usesDscp(path.tenantId)
+				? { ...path, byDscp: true as const }
+				: path,
+		);
 	const sets = ruleSets.on(name);
 	const present = new Set([
 		...interfaces.map((port) => port.tenantId),

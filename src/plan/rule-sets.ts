@@ -42,6 +42,8 @@ interface Entry {
 export class RuleSets {
 	readonly #byNode = new Map<string, RuleSetState[]>();
 	readonly #memory: Record<string, RuleSetMemory> = {};
+	/** Ids of tenants whose rules look at the DSCP. */
+	readonly #byDscp = new Set<number>();
 
 	constructor(
 		private readonly before: Readonly<Record<string, RuleSetMemory>>,
@@ -53,9 +55,14 @@ export class RuleSets {
 		deciders: Deciders,
 		policyId: (policy: string) => number,
 	): void {
+		if (tenant.rules.some(looksAtDscp)) this.#byDscp.add(tenant.tenantId);
 		for (const entry of entriesOf(tenant, deciders.shared)) {
 			this.#add(tenant, entry, deciders, policyId);
 		}
+	}
+
+	usesDscp(tenantId: number): boolean {
+		return this.#byDscp.has(tenantId);
 	}
 
 	/** In order of tenant and side. */
@@ -105,6 +112,12 @@ export class RuleSets {
 		this.#byNode.set(ingress, list);
 		list.push({ tenantId, side, generation, rules: states });
 	}
+}
+
+function looksAtDscp({ access, exit }: TenantRule): boolean {
+	return [access, exit].some(({ keys }) =>
+		keys.some((key) => key.dscpMask !== 0),
+	);
 }
 
 function entriesOf(

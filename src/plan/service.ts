@@ -12,7 +12,6 @@ export interface ServiceState {
 	readonly idleMs: {
 		readonly tcp: number;
 		readonly udp: number;
-		readonly other: number;
 	};
 }
 
@@ -24,7 +23,7 @@ const DEFAULTS = {
 	deadlineMs: 200,
 	denyMs: 1000,
 	revalidateMs: 10_000,
-	idleMs: { tcp: 300_000, udp: 25_000, other: 25_000 },
+	idleMs: { tcp: 300_000, udp: 25_000 },
 } as const;
 
 export function serviceOf(spec: FunctionDocument["spec"]): ServiceState {

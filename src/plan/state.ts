@@ -90,6 +90,8 @@ export interface PathState {
 	readonly mtu: number;
 	/** New flows may take it; false while it drains after a change. */
 	readonly active: boolean;
+	/** Packets of one tuple may take different paths by their DSCP. */
+	readonly byDscp?: true;
 	/**
 	 * Entry i serves service index SI_START - i; entry `length` is the exit.
 	 * `null` where this node does not take part.

@@ -114,6 +114,7 @@ export class World {
 		this.maps = {
 			flows: map(MAPS.flows),
 			states: map(MAPS.states),
+			rewrites: map(MAPS.rewrites),
 			frags: map(MAPS.frags),
 			ifaces: map(MAPS.ifaces),
 			ruleSets: map(MAPS.ruleSets),
@@ -138,6 +139,8 @@ export class World {
 			shortcuts: map(MAPS.shortcuts),
 			shortcutCounters: map(MAPS.shortcutCounters),
 			epochs: map(MAPS.epochs),
+			grants: map(MAPS.grants),
+			granted: map(MAPS.granted),
 			verdictCounters: map(MAPS.verdictCounters),
 		};
 	}

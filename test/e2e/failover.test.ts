@@ -7,6 +7,7 @@ import { Fleet } from "../../lab/fleet.js";
 import { buildLab, type Lab } from "../../lab/lab.js";
 import { lineAddresses as at, line } from "../../lab/topologies/line.js";
 import { FlowSet } from "../../lab/traffic/flow-set.js";
+import { startIperfServer } from "../../lab/traffic/iperf.js";
 import {
 	startTcpRequests,
 	startTcpServer,
@@ -24,7 +25,7 @@ const PROBE: NonNullable<Spec["probe"]> = {
 };
 /** It knows connections: answers pass only as part of one. */
 const RULESET = {
-	text: "table inet f {\n chain c {\n  type filter hook forward priority 0; policy drop;\n  ct state established,related accept\n  tcp dport 5000-7000 accept\n  udp dport { 7, 5000-7000 } accept\n }\n}\n",
+	text: "table inet f {\n chain c {\n  type filter hook forward priority 0; policy drop;\n  ct state established,related accept\n  tcp dport { 5000-5300, 7000 } accept\n  udp dport { 7, 5000-5300, 6000 } accept\n }\n}\n",
 };
 const NODE = "node";
 
@@ -194,6 +195,23 @@ describe("an instance fails, a standby is on its node", () => {
 		const { answered, failed } = await transfer.stop();
 		assert.ok(answered > 100, `${answered} answers`);
 		assert.equal(failed, 0);
+	});
+
+	it("a download goes on, though its client has nothing to say", async () => {
+		const { lab } = world;
+		await startIperfServer(lab.host("server"));
+		const before = world.passed("a");
+		const download = lab
+			.host("user")
+			.start(`iperf3 -c ${at.server} -R -n 40M -b 80M -J`.split(" "));
+		await world.until("it runs", () => world.passed("a") > before + 500);
+		const served = world.passed("b");
+		const mend = await cut(lab, world.where("a"));
+		await world.until("it ends", () => !download.running);
+		assert.equal((await download.exited).status, 0, download.stdout);
+		assert.ok(world.passed("b") > served + 500);
+		await mend();
+		await world.until("a serves", () => world.said("a") === "up: probe");
 	});
 
 	it("one whose link goes down is served for, and mended by its agent", async () => {

@@ -51,4 +51,14 @@ describe("a firewall whose verdict is learned", () => {
 		while ((await echo(here, user, "retried", 300)) === undefined)
 			assert.ok(Date.now() < deadline, "the flow passes again");
 	});
+
+	it("has a rule that somebody adds by hand take effect, too", async () => {
+		const user = await Datagrams.open(here.lab.host("user"), at.user, 4003);
+		for (const text of ["one", "two", "three"])
+			assert.equal(await echo(here, user, text), `re: ${text}`);
+		const noticed = here.fleet.nextEvent("ruleset");
+		await here.inFunction(["nft", "insert", "rule", "inet", "f", "c", "drop"]);
+		await noticed;
+		assert.equal(await echo(here, user, "dropped", 300), undefined);
+	});
 });

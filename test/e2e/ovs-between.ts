@@ -133,10 +133,19 @@ export async function openBetween(): Promise<Between> {
 	}
 }
 
-/** The next forwarder on every way is OVS, whoever serves the hop behind it. */
+/**
+ * The next forwarder on every way is OVS, whoever serves the hop behind it. It is
+ * not asked what flows may pass by: it takes no notice of the O bit.
+ */
 function throughOvs(state: NodeState): NodeState {
 	const peers = state.peers.map((peer) => ({ ...peer, underlay: at.ovs }));
-	return { ...state, peers };
+	const paths = state.paths.map((path) => ({
+		...path,
+		hops: path.hops.map((hop) =>
+			hop?.kind === "node" ? { kind: hop.kind, nodeId: hop.nodeId } : hop,
+		),
+	}));
+	return { ...state, peers, paths };
 }
 
 async function startNode(lab: Lab, state: NodeState): Promise<Node> {

@@ -4,6 +4,7 @@
  */
 import { answers } from "./answers.js";
 import { classifier } from "./classifier.js";
+import { headers } from "./headers.js";
 import { plain } from "./plain.js";
 import { ports } from "./ports.js";
 import type { Row } from "./row.js";
@@ -11,6 +12,7 @@ import { tunnels } from "./tunnels.js";
 
 export const rows: readonly Row[] = [
 	...classifier,
+	...headers,
 	...ports,
 	...answers,
 	...tunnels,

@@ -36,7 +36,7 @@ export const commandLines: readonly WrongInput<CommandLine>[] = [
 		expect: {
 			place: "kind `chains`",
 			message: "not one of tenants",
-			hint: "paths, flows, counters, events",
+			hint: "flows, states, counters, events",
 		},
 	},
 	{

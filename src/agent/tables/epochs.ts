@@ -13,8 +13,8 @@ const ONLY = 0;
 export function nextEpoch(epochs: EpochMap, learning?: boolean): void {
 	const old = epochs.get(ONLY);
 	epochs.set(ONLY, {
-		/* Never 0: so are shortcuts that have ended. */
-		now: ((old?.now ?? 0) % 0xffff_ffff) + 1,
+		/* Its low half is the kernel's, which counts revocations; never 0. */
+		now: ((((old?.now ?? 0) >>> 16) + 1) % 0xffff || 1) * 0x1_0000,
 		learning: Number(learning ?? Boolean(old?.learning)),
 	});
 }

@@ -66,7 +66,8 @@ export function pathValue(
 			(path.direction === "reverse" ? PathFlags.REVERSE : 0) |
 			(path.hops.some((hop) => hop?.kind === "node" && hop.far)
 				? PathFlags.FAR
-				: 0),
+				: 0) |
+			(path.byDscp ? PathFlags.DSCP : 0),
 	};
 }
 
@@ -213,6 +214,17 @@ export class PathTables {
 			);
 		});
 		if (this.#setHops(through)) nextEpoch(this.#maps.epochs);
+	}
+
+	/** Numbers of the paths that pass a port, in either direction. */
+	through(port: number): ReadonlySet<number> {
+		return new Set(
+			[...this.#known.values()]
+				.filter(({ hops }) =>
+					hops.some((hop) => hop && "port" in hop && hop.port === port),
+				)
+				.map(({ spi }) => spi),
+		);
 	}
 
 	/** Writes those that differ; whether there were any. */

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { Fault } from "../../controller/fault.js";
-import { Name } from "../../model/intent.js";
+import { Name } from "../../model/terms.js";
 import { JOIN_PATH, RENEW_PATH, SESSION_PATH } from "../../plan/join.js";
 import type { App } from "../app.js";
 import { callerOf, type NodeIdentity, STAFF } from "../auth.js";

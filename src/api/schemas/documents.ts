@@ -1,11 +1,7 @@
 /** What is declared, each document with its live status. */
 import { type Static, Type } from "typebox";
-import {
-	FunctionSpec,
-	NodeSpec,
-	PolicySpec,
-	TenantSpec,
-} from "../../model/intent.js";
+import { FunctionSpec } from "../../model/function-spec.js";
+import { NodeSpec, PolicySpec, TenantSpec } from "../../model/intent.js";
 import { InstanceHealth, NodeLive } from "./nodes.js";
 import { count, list, text } from "./parts.js";
 import { PathView } from "./paths.js";

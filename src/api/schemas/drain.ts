@@ -1,6 +1,6 @@
 /** Leading new flows away from an instance. */
 import { type Static, Type } from "typebox";
-import { Name } from "../../model/intent.js";
+import { Name } from "../../model/terms.js";
 import { Problem } from "./errors.js";
 import { closed, count, text } from "./parts.js";
 

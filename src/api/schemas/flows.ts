@@ -1,6 +1,6 @@
 /** Flows in nodes' tables, and the query that picks some. */
 import { type Static, Type } from "typebox";
-import { Name } from "../../model/intent.js";
+import { Name } from "../../model/terms.js";
 import { closed, count, list, Missing, text } from "./parts.js";
 
 /** What becomes of a flow's packets: a path, the node's own routing, or nothing. */

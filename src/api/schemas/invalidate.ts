@@ -1,6 +1,6 @@
 /** Making nodes forget what was learned of a function. */
 import { type Static, Type } from "typebox";
-import { Name } from "../../model/intent.js";
+import { Name } from "../../model/terms.js";
 import { closed, list, Missing, text } from "./parts.js";
 
 export const InvalidateRequest = Type.Object(

@@ -1,6 +1,6 @@
 /** How a node joins and renews its certificate; the types of the agent are in plan/join.ts. */
 import { type Static, Type } from "typebox";
-import { Name } from "../../model/intent.js";
+import { Name } from "../../model/terms.js";
 import { closed, count, text } from "./parts.js";
 
 export const JoinTokenRequest = Type.Object(

@@ -1,6 +1,6 @@
 /** What functions have said of flows, and the query that picks some. */
 import { type Static, Type } from "typebox";
-import { Name } from "../../model/intent.js";
+import { Name } from "../../model/terms.js";
 import { PORT_SIDES, STATE_VERDICTS } from "../../plan/verdicts.js";
 import { flowFields } from "./flows.js";
 import { closed, count, list, Missing, text } from "./parts.js";

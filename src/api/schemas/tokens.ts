@@ -1,6 +1,6 @@
 /** Who may call: tokens of the API and its roles, and the CLI on the same machine. */
 import { type Static, Type } from "typebox";
-import { Name } from "../../model/intent.js";
+import { Name } from "../../model/terms.js";
 import { closed, count, list, text } from "./parts.js";
 
 export const Role = Type.Union([

@@ -1,6 +1,6 @@
 /** A packet's way through the network, asked for and told step by step. */
 import { type Static, Type } from "typebox";
-import { Name } from "../../model/intent.js";
+import { Name } from "../../model/terms.js";
 import { FlowView } from "./flows.js";
 import { closed, count, text } from "./parts.js";
 

@@ -25,6 +25,47 @@ const ROWS: readonly [string, "none" | "verdict" | "rewrite", string][] = [
 			"reject",
 		),
 	],
+	[
+		"states by a map, and invalid ones first",
+		"verdict",
+		filter(
+			"ct state invalid drop",
+			"ct state vmap { established : accept, related : accept, new : continue }",
+			"ct state new tcp dport 22 accept",
+		),
+	],
+	["only new ones", "none", filter("ct state new accept")],
+	[
+		"established ones dropped",
+		"none",
+		filter("ct state established udp dport 9 drop", "accept"),
+	],
+	[
+		"established ones of some ports",
+		"none",
+		filter("ct state established tcp dport 22 accept", "accept"),
+	],
+	["all but new ones", "none", filter("ct state != new accept")],
+	["a connection's status", "none", filter("ct status assured drop", "accept")],
+	["IPv6's next header", "none", filter("ip6 nexthdr tcp accept")],
+	["ports of any transport", "none", filter("th dport 53 accept")],
+	[
+		"a rate of an element",
+		"none",
+		filter(
+			"ip saddr { 10.0.0.1 limit rate 1/second, 10.0.0.2 limit rate 1/second } accept",
+		),
+	],
+	[
+		"a rate of a set's elements",
+		"none",
+		"table inet f {\n set s { type ipv4_addr; limit rate 1/minute; elements = { 10.0.0.1 limit rate 1/minute }; }\n chain c {\n  type filter hook forward priority 0;\n  ip saddr @s accept\n }\n}\n",
+	],
+	[
+		"connections an element has",
+		"none",
+		"table inet f {\n set s { type ipv4_addr; ct count over 2; elements = { 10.0.0.1 ct count over 2 }; }\n chain c {\n  type filter hook forward priority 0;\n  ip saddr @s drop\n }\n}\n",
+	],
 	["source NAT", "rewrite", filter("accept") + nat("masquerade")],
 	["a rate", "none", filter("limit rate 10/second accept")],
 	["a quota", "none", filter("quota over 10 mbytes drop", "accept")],

@@ -20,14 +20,12 @@ const META = [
 	"iifgroup",
 	"oifgroup",
 ];
-const CT = ["state", "direction", "l3proto", "protocol", "status"];
+const CT = ["direction", "l3proto", "protocol"];
 const PAYLOAD: Readonly<Record<string, readonly string[]>> = {
 	ip: ["saddr", "daddr", "protocol", "version"],
-	ip6: ["saddr", "daddr", "nexthdr", "version"],
+	ip6: ["saddr", "daddr", "version"],
 	tcp: ["sport", "dport"],
 	udp: ["sport", "dport"],
-	sctp: ["sport", "dport"],
-	th: ["sport", "dport"],
 	icmp: ["type"],
 	icmpv6: ["type"],
 };
@@ -44,37 +42,130 @@ const VERDICTS = [
 	"vmap",
 	"match",
 ];
+/** What values, sets and verdicts are made of. */
+const PLAIN = [
+	"set",
+	"range",
+	"prefix",
+	"addr",
+	"len",
+	"concat",
+	"accept",
+	"drop",
+	"return",
+	"continue",
+	"jump",
+	"goto",
+	"target",
+];
 const TRANSLATIONS = ["snat", "dnat", "masquerade", "redirect"];
 const FAMILIES = ["ip", "ip6", "inet"];
 
 /** `objects`: of `nft -j list ruleset` (libnftables-json(5)). */
 export function learnableFrom(objects: readonly Json[]): Learnable {
 	let rewrites = false;
+	const chains = new Map<string, Json[][]>();
 	for (const object of objects) {
 		const [[kind, value] = ["", {}]] = Object.entries(object);
 		const fields = value as Json;
 		if (kind === "table" && !FAMILIES.includes(String(fields.family)))
 			return "none";
 		if (kind === "set" || kind === "map") {
-			if (changesByItself(fields)) return "none";
+			if (changesByItself(fields) || !isPlain(fields.elem)) return "none";
 		} else if (kind === "rule") {
 			const statements = (fields.expr ?? []) as Json[];
-			if (!statements.every(isInvariant)) return "none";
 			rewrites ||= statements.some((one) => isOneOf(one, TRANSLATIONS));
+			const chain = [fields.family, fields.table, fields.chain].join(" ");
+			chains.set(chain, [...(chains.get(chain) ?? []), statements]);
 		} else if (kind !== "table" && kind !== "chain") {
 			return "none";
 		}
 	}
+	if (![...chains.values()].every(isLearnable)) return "none";
 	return rewrites ? "rewrite" : "verdict";
 }
 
+/**
+ * A flow's first packet is new and its others are established. Where that is all
+ * that differs, a chain has to let the established pass before it asks again: then
+ * a flow that has passed goes on passing.
+ */
+function isLearnable(rules: readonly Json[][]): boolean {
+	let passesEstablished = false;
+	for (const rule of rules) {
+		const state = rule.find(asksState);
+		if (!rule.every((one) => one === state || isInvariant(one))) return false;
+		if (!state || passesEstablished) continue;
+		if (dropsInvalid(rule, state)) continue;
+		if (!letsEstablishedPass(rule, state)) return false;
+		passesEstablished = true;
+	}
+	return true;
+}
+
+const stateOf = (expression: unknown): boolean =>
+	((expression ?? {}) as { ct?: Json }).ct?.key === "state";
+
+/** `ct state …`, or `ct state vmap …`. */
+function asksState(statement: Json): boolean {
+	const { match, vmap } = statement as { match?: Json; vmap?: Json };
+	return stateOf(match?.left) || stateOf(vmap?.key);
+}
+
+function dropsInvalid(rule: readonly Json[], { match }: Json): boolean {
+	const states = statesOf(match as Json | undefined);
+	const drops = rule.some((one) => isOneOf(one, ["drop", "reject"]));
+	return drops && states.length === 1 && states[0] === "invalid";
+}
+
+/** All of them, whatever else they are: the rule asks for nothing but the state. */
+function letsEstablishedPass(rule: readonly Json[], state: Json): boolean {
+	const { vmap } = state as { vmap?: Json };
+	const others = rule.filter((one) => one !== state);
+	const only = (kinds: readonly string[]) =>
+		others.every((one) => isOneOf(one, kinds));
+	if (vmap) {
+		const { set } = (vmap.data ?? {}) as { set?: [unknown, Json][] };
+		return (
+			only(["counter", "log"]) &&
+			(set ?? []).some(
+				([value, verdict]) => value === "established" && "accept" in verdict,
+			)
+		);
+	}
+	const states = statesOf((state as { match?: Json }).match);
+	return (
+		states.includes("established") &&
+		only(["counter", "log", "accept"]) &&
+		others.some((one) => isOneOf(one, ["accept"]))
+	);
+}
+
+/** States that a match names; none where it says "not". */
+function statesOf(match: Json | undefined): string[] {
+	if (!match || (match.op !== "==" && match.op !== "in")) return [];
+	const right = match.right as string | string[] | { set?: string[] };
+	if (typeof right === "string") return [right];
+	return Array.isArray(right) ? right : (right?.set ?? []);
+}
+
 /** Elements come by packets, or go by the clock. */
-function changesByItself({ flags, timeout }: Json): boolean {
+function changesByItself({ flags, timeout, stmt }: Json): boolean {
 	const listed = Array.isArray(flags) ? flags : [flags];
 	return (
 		timeout !== undefined ||
+		stmt !== undefined ||
 		listed.includes("dynamic") ||
 		listed.includes("timeout")
+	);
+}
+
+/** Values alone: what an element does beside being there may differ each time. */
+function isPlain(value: unknown): boolean {
+	if (Array.isArray(value)) return value.every(isPlain);
+	if (typeof value !== "object" || value === null) return true;
+	return Object.entries(value).every(
+		([key, inner]) => PLAIN.includes(key) && isPlain(inner),
 	);
 }
 
@@ -82,8 +173,8 @@ function isInvariant(statement: Json): boolean {
 	if (isOneOf(statement, TRANSLATIONS)) return true;
 	if (!isOneOf(statement, VERDICTS)) return false;
 	const { match, vmap } = statement as { match?: Json; vmap?: Json };
-	if (match) return isShared(match.left);
-	return vmap ? isShared(vmap.key) : true;
+	if (match) return isShared(match.left) && isPlain(match.right);
+	return vmap ? isShared(vmap.key) && isPlain(vmap.data) : true;
 }
 
 function isShared(expression: unknown): boolean {

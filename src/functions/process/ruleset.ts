@@ -40,15 +40,18 @@ export async function checkRuleset(
 }
 
 /**
- * Puts a ruleset in place; leaves alone what is in place already. Returns
+ * Puts a ruleset in place; leaves alone what is in place already; calls
+ * `changing` before the first thing is another than before. Returns
  * whether it changed something; rejects with the old one still in place.
  */
 export async function ensureRuleset(
 	ruleset: Ruleset,
 	netns: string,
+	changing?: () => Promise<void>,
 ): Promise<boolean> {
 	const text = await rulesetText(ruleset);
 	if ((await markerIn(netns)) === markerOf(text)) return false;
+	await changing?.();
 	await explained(ruleset, () => applyRuleset(transactionOf(text), netns));
 	return true;
 }
@@ -66,6 +69,17 @@ export async function markerIn(netns: string): Promise<string | undefined> {
 		if (name?.startsWith(MARKER)) return name;
 	}
 	return undefined;
+}
+
+/** What packets themselves change in a ruleset, and numbers of no meaning. */
+const PASSING = ["packets", "bytes", "handle", "expires", "used"];
+
+/** The same as long as nobody changes the rules that are in place, by hand either. */
+export async function fingerprintIn(netns: string): Promise<string> {
+	const text = JSON.stringify(await listRuleset(netns), (key, value) =>
+		PASSING.includes(key) ? undefined : value,
+	);
+	return createHash("sha256").update(text).digest("hex");
 }
 
 /** Name of the empty table that marks this text as the one in place. */

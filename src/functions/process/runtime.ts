@@ -29,6 +29,7 @@ import {
 	checkRuleset,
 	dropRuleset,
 	ensureRuleset,
+	fingerprintIn,
 	markerIn,
 	type Ruleset,
 } from "./ruleset.js";
@@ -44,7 +45,11 @@ export interface ProcessRuntimeOptions {
 	/** MTU of the ports in bytes. */
 	readonly mtu: () => number;
 	readonly notify: Notify;
-	/** The ruleset in place is another one: what was learned from it is void. */
+	/** It will be another one: returns once nothing is taken from what it said. */
+	readonly rulesChanging?:
+		| ((instance: InstanceState) => Promise<void>)
+		| undefined;
+	/** What judges is another: what was learned is void, and what may be learned. */
 	readonly rulesChanged?:
 		| ((instance: InstanceState) => Promise<void>)
 		| undefined;
@@ -61,6 +66,8 @@ interface Running {
 	watch?: FSWatcher | undefined;
 	drift?: NodeJS.Timeout | undefined;
 	rulesetError?: string | undefined;
+	/** Of the ruleset that was last learned from. */
+	fingerprint?: string | undefined;
 	/** Ruleset changes of one instance come one after the other. */
 	queue: Promise<void>;
 }
@@ -200,8 +207,7 @@ export class ProcessRuntime implements Runtime {
 			DRIFT_MS,
 		).unref();
 		try {
-			if (await ensureRuleset(ruleset, namespace))
-				await this.#options.rulesChanged?.(instance);
+			await this.#put(instance, running, ruleset);
 			letFlowsMove(namespace);
 			running.rulesetError = undefined;
 		} catch (error) {
@@ -252,14 +258,48 @@ export class ProcessRuntime implements Runtime {
 		)
 			return;
 		try {
-			const changed = await ensureRuleset(ruleset, namespace);
+			const changed = await this.#put(instance, running, ruleset);
 			running.rulesetError = undefined;
-			if (!changed) return;
-			await this.#options.rulesChanged?.(instance);
-			this.#options.notify(instance, "ruleset", `ruleset ${done}`);
+			if (changed) this.#options.notify(instance, "ruleset", `ruleset ${done}`);
+			else await this.#lookForHands(instance, running);
 		} catch (error) {
 			this.#failed(instance, running, error);
 		}
+	}
+
+	/**
+	 * Puts a ruleset in place. Until it is there, or is not after all, no packet
+	 * passes the function by: an agent that is killed meanwhile leaves it at that.
+	 */
+	async #put(
+		instance: InstanceState,
+		running: Running,
+		ruleset: Ruleset,
+	): Promise<boolean> {
+		const namespace = this.#namespace(instance);
+		let changes = false;
+		try {
+			return await ensureRuleset(ruleset, namespace, async () => {
+				changes = true;
+				await this.#options.rulesChanging?.(instance);
+			});
+		} finally {
+			if (changes) await this.#options.rulesChanged?.(instance);
+			if (changes || running.fingerprint === undefined)
+				running.fingerprint = await fingerprintIn(namespace);
+		}
+	}
+
+	/** Rules that somebody adds with nft itself hold for learned flows, too. */
+	async #lookForHands(
+		instance: InstanceState,
+		running: Running,
+	): Promise<void> {
+		const fingerprint = await fingerprintIn(this.#namespace(instance));
+		if (fingerprint === running.fingerprint) return;
+		running.fingerprint = fingerprint;
+		await this.#options.rulesChanged?.(instance);
+		this.#options.notify(instance, "ruleset", "rules were changed by hand");
 	}
 
 	#failed(name: InstanceName, running: Running, error: unknown): void {
@@ -278,6 +318,8 @@ export class ProcessRuntime implements Runtime {
 		const { command } = running;
 		if (argv && isSame(argv, command?.argv)) return;
 		running.command = undefined;
+		/* Whatever it said of flows, another program judges them now. */
+		if (command) await this.#options.rulesChanged?.(instance);
 		await command?.stop();
 		if (!argv) {
 			await Command.purge(this.#directory(instance));

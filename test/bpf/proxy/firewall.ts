@@ -6,6 +6,7 @@ import {
 	type Service,
 	VerdictCounter,
 } from "../../../src/kernel/layout.gen.js";
+import type { NodeState } from "../../../src/plan/state.js";
 import { ipv4, tcp } from "../../../src/wire/build.js";
 import * as f from "../../golden/frames.js";
 import { locals, network, node, PORT } from "../../golden/node.js";
@@ -22,7 +23,6 @@ const LEARNS: Service = {
 	revalidateMs: 60_000,
 	idleTcpMs: 60_000,
 	idleUdpMs: 60_000,
-	idleOtherMs: 60_000,
 };
 
 /** TCP to port 80 takes the path whose only function is the firewall. */
@@ -45,9 +45,15 @@ export const skipped = (flags: string) =>
 
 export function open(
 	service: Partial<Service> = {},
-	options: { readonly mapSizes?: Readonly<Record<string, number>> } = {},
+	{
+		state = node,
+		...options
+	}: {
+		readonly mapSizes?: Readonly<Record<string, number>>;
+		readonly state?: NodeState;
+	} = {},
 ) {
-	const world = World.open(node, { network, locals, ...options });
+	const world = World.open(state, { network, locals, ...options });
 	const set = (change: Partial<Service>) =>
 		world.maps.services.set(PORT.firewall, {
 			...LEARNS,

@@ -2,9 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { ipv4, tcp, udp } from "../../../src/wire/build.js";
+import { Offload } from "../../../src/kernel/layout.gen.js";
+import {
+	type BuildLayer,
+	icmp,
+	ipv4,
+	raw,
+	tcp,
+	udp,
+} from "../../../src/wire/build.js";
 import * as f from "../../golden/frames.js";
-import { access, port, type Step } from "../../golden/row.js";
+import { node, SPI } from "../../golden/node.js";
+import { access, exit, port, type Step, underlay } from "../../golden/row.js";
 import {
 	establish,
 	give,
@@ -128,5 +137,100 @@ test("a reset of one who does not know the sequence numbers changes nothing", as
 	}
 	assert.equal(at.counted("OUTSIDE_WINDOW"), 3);
 	assert.equal(at.counted("CLOSED"), 0);
+	at.world.close();
+});
+
+test("packets of one tuple that differ in DSCP come back each on its own path", () => {
+	const state = {
+		...node,
+		paths: node.paths.map((path) => ({ ...path, byDscp: true as const })),
+	};
+	const at = open({ offload: Offload.NONE }, { state });
+	const segment = tcp({ sport: 40000, dport: 443, flags: "A" });
+	const ip = (ttl: number, dscp: number) =>
+		ipv4({ src: f.USER, dst: f.SERVER, ttl, dscp });
+	const enter = (spi: number, dscp: number) =>
+		underlay(f.fromEdge2(spi, 255, {}, ip(64, dscp), segment));
+	const back = (dscp: number) =>
+		at.run(port("p1o", f.fromFunction("p1o", ip(63, dscp), segment))).data;
+	at.run(enter(SPI.remote, 0));
+	at.run(enter(SPI.local, 46));
+	assert.deepEqual(back(46), f.toServer(ip(62, 46), segment));
+	assert.ok(back(0).length > 100, "on its way to edge2");
+	at.world.close();
+});
+
+test("neither pings nor what has no ports, nor odd headers, are learned", () => {
+	const echo = (type: number) => icmp({ type, code: 0 });
+	const lite = raw(Buffer.from("9c400035000800000000", "hex"));
+	const options = Buffer.from([131, 7, 4, 10, 0, 0, 1, 0]);
+	const acked = tcp({ sport: 40000, dport: 80, flags: "A" });
+	const rows: readonly [string, ReturnType<typeof ipv4>, BuildLayer][] = [
+		["an echo request", f.up4, echo(8)],
+		["UDP-Lite", ipv4({ src: f.USER, dst: f.SERVER, proto: 136 }), lite],
+		["options", ipv4({ src: f.USER, dst: f.SERVER, options }), acked],
+		["no flags", f.up4, tcp({ sport: 40000, dport: 80, flags: 0 })],
+	];
+	for (const [what, ip, layer] of rows) {
+		const at = open();
+		establish(at);
+		const step = underlay(f.fromEdge2(SPI.local, 255, {}, ip, layer));
+		for (let i = 0; i < 3; i++) {
+			assert.equal(at.run(step).data.readUInt8(14 + 8), 64, what);
+			at.run(port("p1o", f.fromFunction("p1o", ip, layer)));
+		}
+		at.world.close();
+	}
+});
+
+test("a flow whose sample is overdue skips nothing until one comes back", async () => {
+	const at = open({ revalidateMs: 100 });
+	establish(at);
+	await until("a sample is given", () => !isSkipped(at, "A"));
+	await until("it is overdue, and all are given", () => {
+		at.run(give("A"));
+		return Array.from({ length: 5 }, () => isSkipped(at, "A")).every(
+			(skipped) => !skipped,
+		);
+	});
+	assert.equal(at.counted("REVOKED"), 0, "silence is no verdict");
+	at.run(giveBack("A"));
+	assert.equal(isSkipped(at, "A"), true);
+	at.world.close();
+});
+
+test("a sample that comes back marked revokes what was learned", async () => {
+	const at = open({ revalidateMs: 100 });
+	establish(at);
+	await until("a sample is given", () => !isSkipped(at, "A"));
+	const marked = ipv4({ src: f.USER, dst: f.SERVER, ttl: 63, dscp: 46 });
+	at.run(
+		port(
+			"p1o",
+			f.fromFunction(
+				"p1o",
+				marked,
+				tcp({ sport: 40000, dport: 80, flags: "A" }),
+			),
+		),
+	);
+	assert.equal(at.counted("REVOKED"), 1);
+	assert.equal(isSkipped(at, "A"), false);
+	at.world.close();
+});
+
+test("a reset ends the shortcut of the other direction, too", async () => {
+	const at = open();
+	at.world.maps.epochs.set(0, { now: 1, learning: 1 });
+	establish(at);
+	await until("a shortcut is there", () => {
+		at.run(give("A"));
+		return [...at.world.maps.shortcuts.entries()].length > 0;
+	});
+	const reset = tcp({ sport: 80, dport: 40000, flags: "R" });
+	at.run(exit(f.fromServer(f.down4, reset)));
+	const ip = ipv4({ src: f.SERVER, dst: f.USER, ttl: 63 });
+	at.run(port("p1i", f.fromFunction("p1i", ip, reset)));
+	assert.equal(isSkipped(at, "A"), false);
 	at.world.close();
 });

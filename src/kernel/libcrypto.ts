@@ -1,6 +1,6 @@
 /**
  * AES-GCM of libcrypto.so.3 through koffi, on addresses: packets are encrypted
- * from where they are to where they go (docs/decisions/0004).
+ * from where they are to where they go (docs/decisions/0005).
  */
 import * as koffi from "koffi";
 import { KernelError } from "./error.js";

@@ -1,6 +1,6 @@
 /**
  * Packets in memory shared with the kernel (packet(7), TPACKET_V2): received and
- * sent without a system call each. docs/decisions/0004 says why this version.
+ * sent without a system call each. docs/decisions/0005 says why this version.
  */
 import { closeSync } from "node:fs";
 import * as koffi from "koffi";

@@ -26,6 +26,8 @@ export interface NodeState {
 	readonly peers: readonly PeerState[];
 	readonly instances: readonly InstanceState[];
 	readonly paths: readonly PathState[];
+	/** Sealed hops that begin here: each needs keys of its own. Absent: none. */
+	readonly links?: readonly LinkState[];
 	/** One a tenant that has an access interface (or inbound rules) here. */
 	readonly ruleSets: readonly RuleSetState[];
 }
@@ -76,6 +78,38 @@ export interface PortState {
 	readonly boundSpi?: number;
 }
 
+/** How packets of a hop are protected: encrypted (ESP), or signed (RFC 9145). */
+export type Seal = "esp" | "mac";
+
+/**
+ * A sealed hop, one way, of one flow class: what the authentication centre issues
+ * security associations for. Its E-SPI and E-SI are the SPI and service index that
+ * packets have between the two nodes.
+ */
+export interface LinkState {
+	readonly spi: number;
+	readonly si: number;
+	/** Node whose EF opens what this node's EF seals. */
+	readonly nodeId: number;
+	readonly flowClass: string;
+	readonly transform: Transform;
+	/** An SA of it is used no longer; absent: as long as the centre's default. */
+	readonly lifetime?: LinkLifetime;
+}
+
+/** hmac-…: RFC 9145, over the NSH alone or the packet in it, too. */
+export type Transform =
+	| "aes-gcm-128"
+	| "aes-gcm-256"
+	| "hmac-sha-256-header"
+	| "hmac-sha-256-packet";
+
+export interface LinkLifetime {
+	readonly seconds?: number;
+	readonly bytes?: number;
+	readonly packets?: number;
+}
+
 /** One direction of a path as this node sees it. Immutable for its SPI's life. */
 export interface PathState {
 	readonly spi: number;
@@ -84,6 +118,8 @@ export interface PathState {
 	readonly direction: "forward" | "reverse";
 	readonly tenantId: number;
 	readonly policy: string;
+	/** Of its packets, where keys depend on it: the policy's name, or `policy/class`. */
+	readonly flowClass?: string;
 	/** Number of functions (and taps) on the whole path: each takes one SI. */
 	readonly length: number;
 	/** Largest inner IP packet in bytes the whole path can carry. */
@@ -99,8 +135,13 @@ export interface PathState {
 	readonly hops: readonly (HopState | null)[];
 }
 
-export type HopState =
-	/** Deliver to a function's port on this node. */
+export type HopState = {
+	/**
+	 * On `node`: packets go there by way of this node's EF. On any other: packets
+	 * come to this place out of this node's EF, and from nowhere else.
+	 */
+	readonly sealed?: Seal;
+} & /** Deliver to a function's port on this node. */ (
 	| { readonly kind: "port"; readonly port: number }
 	/** Give a tap a copy, then go on with the next service index. */
 	| { readonly kind: "tap"; readonly port: number }
@@ -112,7 +153,8 @@ export type HopState =
 			readonly far?: true;
 	  }
 	/** Leave the chain here. */
-	| { readonly kind: "exit" };
+	| { readonly kind: "exit" }
+);
 
 export interface RuleSetState {
 	readonly tenantId: number;

@@ -9,6 +9,7 @@ import { SESSION_PATH } from "../plan/join.js";
 import {
 	type AgentMessage,
 	type AgentRequest,
+	type AucAddress,
 	type ControllerMessage,
 	type DoctorCheck,
 	type NodeEvent,
@@ -49,6 +50,8 @@ export interface SessionOptions {
 	readonly checks: readonly DoctorCheck[];
 	/** The same looked at anew, when the controller asks. */
 	readonly doctor: () => readonly DoctorCheck[];
+	/** Where this node's EF reaches the authentication centre; at each connection. */
+	readonly onAuc?: (address: Required<AucAddress>) => void;
 	readonly log: (message: string) => void;
 }
 
@@ -87,6 +90,16 @@ export class Session {
 		const short = { ...event, message: event.message.slice(0, TEXT_MAX) };
 		if (this.connected) this.#send({ type: "event", ...short });
 		else this.#events = [...this.#events, short].slice(-EVENTS_KEPT);
+	}
+
+	/**
+	 * Lets this node's EF enrol with the key, 32 random bytes or more; the caller
+	 * wipes them. False: there is no controller now; ask again with the next onAuc.
+	 */
+	enrolEf(key: Buffer): boolean {
+		if (!this.connected) return false;
+		this.#send({ type: "ef-enrol", key: key.toString("base64") });
+		return true;
 	}
 
 	get connected(): boolean {
@@ -182,6 +195,9 @@ export class Session {
 		if (message.type === "desired") {
 			this.#desired = message.state;
 			void this.#applyNewest();
+		} else if (message.type === "auc") {
+			const host = message.host ?? hostOf(this.#options.url);
+			this.#options.onAuc?.({ host, port: message.port });
 		} else if (message.type === "request")
 			void this.#answer(message.id, message);
 	}
@@ -253,6 +269,11 @@ export class Session {
 	#send(message: AgentMessage): void {
 		if (this.connected) this.#socket?.send(JSON.stringify(message));
 	}
+}
+
+/** Without the brackets that a URL puts around an IPv6 address. */
+function hostOf(url: string): string {
+	return new URL(url).hostname.replace(/^\[|\]$/g, "");
 }
 
 function causeOf(error: unknown): string {

@@ -84,6 +84,17 @@ export const errors = {
 		meaning: "A node is not connected or did not answer in time.",
 		hint: "See `chainmail get nodes` and the agent's log.",
 	},
+	keys_missing: {
+		status: 504,
+		meaning:
+			"A sealed hop got no keys in time; all nodes were given the old state again.",
+		hint: "See `chainmail keys list`, and whether the nodes' encryption functions run.",
+	},
+	keys_unavailable: {
+		status: 503,
+		meaning: "The authentication centre does not answer.",
+		hint: "See whether `chainmail auc` runs where the controller expects it.",
+	},
 	join_token_invalid: {
 		status: 403,
 		meaning: "The join token is unknown, used, expired or of another node.",

@@ -21,6 +21,7 @@ const AUDITED: ReadonlySet<string> = new Set([
 	"error",
 	"invalidate",
 	"join",
+	"keys",
 	"protocol",
 	"refused",
 	"revoke",

@@ -16,6 +16,8 @@ export const faultCodes = [
 	"unplannable",
 	"node_refused",
 	"node_unreachable",
+	"keys_missing",
+	"keys_unavailable",
 	"join_token_invalid",
 	"certificate_required",
 	"certificate_request_invalid",

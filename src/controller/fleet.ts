@@ -3,9 +3,11 @@
  * has been checked before. Knows who is there and what each last said.
  */
 import type { WebSocket } from "ws";
+import { Secret } from "../keys/secret.js";
 import {
 	type AgentMessage,
 	type AgentRequest,
+	type AucAddress,
 	type ControllerMessage,
 	type DoctorCheck,
 	type NodeEvent,
@@ -34,6 +36,8 @@ export interface FleetListener {
 	refused(node: string, revision: number, reason: string): void;
 	status(node: string, status: NodeStatus): void;
 	event(node: string, event: NodeEvent): void;
+	/** The node's EF will enrol with this key, which the listener wipes. */
+	enrolEf(node: string, key: Secret): void;
 	gone(node: string): void;
 }
 
@@ -60,6 +64,8 @@ export interface Fleet {
 	report(node: string): NodeReport | undefined;
 	/** False where the node is not connected. */
 	send(state: NodeState): boolean;
+	/** Tells the node where its EF reaches the authentication centre. */
+	tellAuc(node: string, address: AucAddress): void;
 	/** Throws Fault node_unreachable where no good answer comes in time. */
 	request<W extends AgentRequest["what"]>(
 		node: string,
@@ -173,6 +179,11 @@ export function createFleet(
 				listener.event(node, event);
 				return;
 			}
+			case "ef-enrol": {
+				const key = Buffer.from(message.key, "base64");
+				listener.enrolEf(node, new Secret(key));
+				return;
+			}
 			case "reply": {
 				// A reply after its deadline finds nobody waiting: not an error.
 				const waiting = session.requests.get(message.id);
@@ -233,6 +244,13 @@ export function createFleet(
 			const message: ControllerMessage = { type: "desired", state };
 			session.socket.send(JSON.stringify(message));
 			return true;
+		},
+
+		tellAuc(node, address) {
+			const session = sessions.get(node);
+			if (!session?.greeted) return;
+			const message: ControllerMessage = { type: "auc", ...address };
+			session.socket.send(JSON.stringify(message));
 		},
 
 		async request<W extends AgentRequest["what"]>(

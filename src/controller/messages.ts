@@ -77,6 +77,10 @@ const Message = Type.Union([
 		tenant: Type.Optional(text),
 	}),
 	Type.Object({
+		type: Type.Literal("ef-enrol"),
+		key: Type.String({ pattern: "^[A-Za-z0-9+/]{43,342}={0,2}$" }),
+	}),
+	Type.Object({
 		type: Type.Literal("reply"),
 		id: count,
 		body: Type.Optional(Type.Unknown()),

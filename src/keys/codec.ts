@@ -102,6 +102,7 @@ const FromAuc = Type.Union([
 	message("remove", { ...Session, sa: Ref }),
 	message("noted", { ...Session, sa: Ref, soft: Type.Boolean() }),
 	message("stale", { ...Session }),
+	message("unknown", {}),
 ]);
 const Hex = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const Pem = Type.String({ minLength: 1, maxLength: 16_384 });

@@ -22,7 +22,7 @@ function start() {
 	let nowMs = 0;
 	const words = (commands: readonly EfCommand[]) =>
 		commands.map((one) => {
-			if (one.type === "stop") return "stop";
+			if (one.type === "stop" || one.type === "enrol") return one.type;
 			if (one.type !== "send") return `${one.type} ${one.spi % 16}`;
 			const { message } = one;
 			if ("step" in message) {
@@ -243,4 +243,12 @@ test("a new session ends what the centre does not know", () => {
 	);
 	const strange = { type: "challenge", boot: "other", session: "u" } as const;
 	assert.deepEqual(one.gets(strange), []);
+});
+
+test("one that is not known any more asks for another certificate", () => {
+	const one = sending();
+	assert.deepEqual(one.gets({ type: "unknown" }), ["enrol"]);
+	assert.ok(!one.ef.ready);
+	/* What it has it keeps until its end. */
+	assert.deepEqual(one.gets({ type: "stale", session: SESSION }), []);
 });

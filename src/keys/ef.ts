@@ -39,6 +39,8 @@ export type EfEvent = { readonly nowMs: number } & (
 
 export type EfCommand =
 	| { readonly type: "send"; readonly message: EfMessage }
+	/** Its certificate is refused: it needs another, by enrolling with a new key. */
+	| { readonly type: "enrol" }
 	| EngineCommand;
 
 interface Waiting {
@@ -136,6 +138,11 @@ export class Ef {
 
 	#message(message: AucMessage): void {
 		const session = this.#session;
+		if (message.type === "unknown") {
+			this.#session = { state: "off" };
+			this.#commands.push({ type: "enrol" });
+			return;
+		}
 		if (message.type === "challenge") {
 			if (session.state !== "hello" || message.boot !== this.#boot) return;
 			const id = message.session;

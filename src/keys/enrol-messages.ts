@@ -45,6 +45,11 @@ export type EnrolReply =
 export const ENROL_KEY_BYTES = 32;
 export const NONCE_BYTES = 32;
 
+/** Name in the centre's own certificate; an EF expects no other. */
+export const AUC_NAME = "chainmail-auc";
+/** Where it listens by default (TCP). */
+export const AUC_PORT = 8444;
+
 /** Who proves what. */
 export type ProofOf = "auc" | "ef" | "certificate";
 

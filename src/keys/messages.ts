@@ -93,5 +93,7 @@ export type AucMessage =
 			readonly sa: SaRef;
 			readonly soft: boolean;
 	  }
+	/** The EF's certificate counts no more, whatever its dates say: enrol anew. */
+	| { readonly type: "unknown" }
 	/** This session is not known: say hello again. */
 	| { readonly type: "stale"; readonly session: string };

@@ -2,18 +2,21 @@
  * Words of the authentication centre: links, security associations and their
  * lifetimes, as RFC 9061 (ikeless case) and RFC 4301 have them.
  */
+import type { Transform } from "../plan/state.js";
 import type { Secret } from "./secret.js";
 
 /**
  * `key` and `salt` in bytes. AES-GCM: the 4-byte salt follows the key
- * (RFC 4106 section 8.1); hmac-sha-256 authenticates NSH (RFC 9145 section 7).
+ * (RFC 4106 section 8.1). HMAC (RFC 9145) covers the NSH alone, or the packet
+ * in it, too.
  */
 export const ALGORITHMS = {
 	"aes-gcm-128": { key: 16, salt: 4 },
 	"aes-gcm-256": { key: 32, salt: 4 },
-	"hmac-sha-256": { key: 32, salt: 0 },
-} as const;
-export type Algorithm = keyof typeof ALGORITHMS;
+	"hmac-sha-256-header": { key: 32, salt: 0 },
+	"hmac-sha-256-packet": { key: 32, salt: 0 },
+} as const satisfies Record<Transform, { key: number; salt: number }>;
+export type Algorithm = Transform;
 
 /** Packets of an SA without extended sequence numbers (RFC 4303 section 3.3.3). */
 export const MAX_SEQUENCE = 2 ** 32 - 1;

@@ -171,6 +171,7 @@ function forward(to: () => FleetListener | undefined): FleetListener {
 		refused: (...said) => to()?.refused(...said),
 		status: (...said) => to()?.status(...said),
 		event: (...said) => to()?.event(...said),
+		enrolEf: (...said) => to()?.enrolEf(...said),
 		gone: (...said) => to()?.gone(...said),
 	};
 }

@@ -24,6 +24,11 @@ export type AgentMessage =
 	  }
 	| ({ readonly type: "status" } & NodeStatus)
 	| ({ readonly type: "event" } & NodeEvent)
+	/**
+	 * The key this node's EF will prove itself with to the authentication centre
+	 * (keys/enrol-messages.ts), once: base64 of at least 32 random bytes.
+	 */
+	| { readonly type: "ef-enrol"; readonly key: string }
 	| {
 			readonly type: "reply";
 			readonly id: number;
@@ -33,7 +38,15 @@ export type AgentMessage =
 
 export type ControllerMessage =
 	| { readonly type: "desired"; readonly state: NodeState }
+	| ({ readonly type: "auc" } & AucAddress)
 	| ({ readonly type: "request"; readonly id: number } & AgentRequest);
+
+/** Where EFs reach the authentication centre; told after each hello. */
+export interface AucAddress {
+	/** Absent: where the controller is. */
+	readonly host?: string;
+	readonly port: number;
+}
 
 /** Questions a controller asks; the reply's body has the type beside it. */
 export type AgentRequest =

@@ -152,6 +152,7 @@ export class Station {
 			this.around.send(this.name, command.message);
 			return;
 		}
+		if (command.type === "enrol") return;
 		if (command.type === "stop") {
 			/* In order with what was asked before. */
 			this.#flush();

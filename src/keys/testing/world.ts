@@ -108,7 +108,11 @@ export class World implements Surroundings {
 			flowClass: random.pick(["mail", "video"]),
 			sender,
 			receiver,
-			algorithm: random.pick(["aes-gcm-128", "aes-gcm-256", "hmac-sha-256"]),
+			algorithm: random.pick([
+				"aes-gcm-128",
+				"aes-gcm-256",
+				"hmac-sha-256-packet",
+			]),
 			extSeqNum: random.chance(50),
 			antiReplayWindowSize: 1024,
 			hard: {

@@ -191,6 +191,7 @@ export class FakeAgent {
 			this.say({ type: "reply", id, body });
 			return;
 		}
+		if (message.type !== "desired") return;
 		const { state } = message;
 		const reaction = this.react(state);
 		if (reaction === "ack") {

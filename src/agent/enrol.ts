@@ -3,12 +3,11 @@
  * leaves the node; the controller is known by the CA fingerprint in the token
  * before the token's secret is sent.
  */
-import "reflect-metadata";
-import { createHash, webcrypto, X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { connect, type DetailedPeerCertificate } from "node:tls";
-import * as x509 from "@peculiar/x509";
 import { Agent, request } from "undici";
+import { newRequest } from "../functions/certificate.js";
 import { readIfThere, writePrivate } from "../kernel/files.js";
 import {
 	JOIN_PATH,
@@ -17,10 +16,7 @@ import {
 	RENEW_PATH,
 } from "../plan/join.js";
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const TIMEOUT_MS = 10_000;
-
-x509.cryptoProvider.set(webcrypto);
 
 export interface Identity {
 	/** PKCS #8, PEM. */
@@ -133,26 +129,6 @@ function shownChain(url: string): Promise<Buffer[]> {
 			resolve([...chain.values()]);
 		});
 	});
-}
-
-/** A new key, and the request (PKCS #10) to certify it for the node; both PEM. */
-export async function newRequest(
-	node: string,
-): Promise<{ key: string; csr: string }> {
-	const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, [
-		"sign",
-		"verify",
-	])) as webcrypto.CryptoKeyPair;
-	const csr = await x509.Pkcs10CertificateRequestGenerator.create({
-		name: [{ CN: [node] }],
-		keys,
-		signingAlgorithm: ALGORITHM,
-	});
-	const der = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
-	return {
-		key: x509.PemConverter.encode(der, "PRIVATE KEY"),
-		csr: csr.toString("pem"),
-	};
 }
 
 async function post(

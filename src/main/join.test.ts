@@ -4,7 +4,8 @@ import { statSync } from "node:fs";
 import { join as joinPath } from "node:path";
 import test, { after, before } from "node:test";
 import { connect } from "node:tls";
-import { newRequest, pinnedAuthority } from "../agent/enrol.js";
+import { pinnedAuthority } from "../agent/enrol.js";
+import { newRequest } from "../functions/certificate.js";
 import { JOIN_PATH, parseJoinToken, RENEW_PATH } from "../plan/join.js";
 import { FakeAgent, join, renew } from "./testing/fake-agent.js";
 import {

@@ -3,7 +3,8 @@
  * speaks the real protocol over real mutual TLS, and does as it is told.
  */
 import { Agent, request, WebSocket } from "undici";
-import { newRequest, pinnedAuthority } from "../../agent/enrol.js";
+import { pinnedAuthority } from "../../agent/enrol.js";
+import { newRequest } from "../../functions/certificate.js";
 import {
 	JOIN_PATH,
 	type JoinAnswer,

@@ -10,6 +10,7 @@ import {
 	rmSync,
 	writeFileSync,
 } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Creates the directory, or narrows an existing one, to mode 0700. */
@@ -19,7 +20,7 @@ export function privateDirectory(path: string): void {
 }
 
 /** Writes with mode 0600 and syncs before the name points at it. */
-export function writePrivate(path: string, text: string): void {
+export function writePrivate(path: string, text: string | Uint8Array): void {
 	mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
 	const next = `${path}.${process.pid}.new`;
 	try {
@@ -39,6 +40,30 @@ export function writePrivate(path: string, text: string): void {
 	const directory = openSync(dirname(path), "r");
 	fsyncSync(directory);
 	closeSync(directory);
+}
+
+/** As `writePrivate`, without holding up the process; one at a time for a path. */
+export async function writePrivateLater(
+	path: string,
+	bytes: Uint8Array,
+): Promise<void> {
+	const next = `${path}.${process.pid}.new`;
+	try {
+		const file = await open(next, "w", 0o600);
+		try {
+			await file.writeFile(bytes);
+			await file.sync();
+		} finally {
+			await file.close();
+		}
+		await rename(next, path);
+	} catch (error) {
+		rmSync(next, { force: true });
+		throw error;
+	}
+	const directory = await open(dirname(path), "r");
+	await directory.sync();
+	await directory.close();
 }
 
 /** A file's text; undefined where there is no such file. */

@@ -19,6 +19,11 @@ export interface AucState {
 	readonly revoked: Set<string>;
 	/** EFs that have a key, and not yet a certificate that was used. */
 	readonly enrolments: Map<string, Enrolment>;
+	/**
+	 * Serial numbers of the certificates that count, newest last. The one before
+	 * counts, too: the newest may be lost on its way. A revoked EF has none.
+	 */
+	readonly certificates: Map<string, readonly string[]>;
 }
 
 export function newAuc(): AucState {
@@ -28,6 +33,7 @@ export function newAuc(): AucState {
 		desired: new Map(),
 		revoked: new Set(),
 		enrolments: new Map(),
+		certificates: new Map(),
 	};
 }
 
@@ -65,6 +71,7 @@ export type AucEvent = { readonly nowMs: number } & (
 			readonly ef: string;
 			readonly request: string;
 			readonly certificate: string;
+			readonly serial: string;
 	  }
 	| {
 			readonly type: "unsigned";

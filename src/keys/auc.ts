@@ -24,7 +24,7 @@ import {
 } from "./link-state.js";
 import type { AucMessage, EfMessage, HeldSa, Use } from "./messages.js";
 import { type Link, linkProblem, type Role, type SaRef } from "./sa.js";
-import type { RandomBytes } from "./secret.js";
+import type { RandomBytes, Secret } from "./secret.js";
 import { fromEspSpi, type LinkId, linkId } from "./spi.js";
 import type { Tuning } from "./tuning.js";
 
@@ -97,7 +97,7 @@ export class Auc {
 				for (const { machine } of this.#hit(event.target)) machine.ask();
 				break;
 			case "configure":
-				this.#enrolment(this.#enrol.configure(event.ef, event.key));
+				this.#configure(event.ef, event.key);
 				break;
 			case "enrol":
 				if (!this.state.revoked.has(event.message.ef)) {
@@ -105,8 +105,10 @@ export class Auc {
 				}
 				break;
 			case "signed": {
-				const { ef, request, certificate } = event;
-				this.#enrolment(this.#enrol.signed(ef, request, certificate));
+				const { ef, request, certificate, serial } = event;
+				const commands = this.#enrol.signed(ef, request, certificate);
+				if (commands.length > 0) this.#certified(ef, serial);
+				this.#enrolment(commands);
 				break;
 			}
 			case "unsigned": {
@@ -121,6 +123,11 @@ export class Auc {
 		return commands;
 	}
 
+	/** Whether a certificate of this name and number counts. */
+	isCurrent(ef: string, serial: string): boolean {
+		return this.state.certificates.get(ef)?.includes(serial) ?? false;
+	}
+
 	/** When it wants a `time` event next. */
 	get nextMs(): number {
 		return this.#deadlines.nextMs;
@@ -133,6 +140,22 @@ export class Auc {
 				.filter(([, { session }]) => session !== undefined)
 				.map(([ef, { uses }]) => [ef, uses]),
 		);
+	}
+
+	#configure(ef: string, key: Secret): void {
+		if (this.state.revoked.has(ef)) {
+			key.wipe();
+			const reason = "it is revoked";
+			this.#audit({ what: "enrol-refused", ef, reason });
+		} else {
+			this.#enrolment(this.#enrol.configure(ef, key));
+		}
+	}
+
+	#certified(ef: string, serial: string): void {
+		const [before] = this.state.certificates.get(ef)?.slice(-1) ?? [];
+		const counting = before === undefined ? [serial] : [before, serial];
+		this.state.certificates.set(ef, counting);
 	}
 
 	#advance(): void {
@@ -211,6 +234,7 @@ export class Auc {
 		if ("node" in target) {
 			const { node: ef } = target;
 			this.state.revoked.add(ef);
+			this.state.certificates.delete(ef);
 			this.#enrol.forget(ef);
 			this.#audit({ what: "revoke-node", ef, by });
 		}

@@ -28,11 +28,11 @@ describe("framing", () => {
 	});
 
 	it("takes several messages in one piece", () => {
-		const stream = Buffer.concat([framed(Buffer.from("a")), framed(Buffer.from("bc"))]);
-		assert.deepEqual(
-			new Deframer().push(stream).map(String),
-			["a", "bc"],
-		);
+		const stream = Buffer.concat([
+			framed(Buffer.from("a")),
+			framed(Buffer.from("bc")),
+		]);
+		assert.deepEqual(new Deframer().push(stream).map(String), ["a", "bc"]);
 	});
 
 	it("refuses a message that is too long, or empty", () => {

@@ -50,9 +50,7 @@ export class Deframer {
 	}
 
 	#next(): void {
-		const bytes = this.#isLength
-			? this.#pending.readUInt32BE()
-			: LENGTH_BYTES;
+		const bytes = this.#isLength ? this.#pending.readUInt32BE() : LENGTH_BYTES;
 		if (this.#isLength && (bytes === 0 || bytes > this.#maxBytes))
 			throw new MessageError(
 				`a message of ${bytes} bytes, more than ${this.#maxBytes} or none`,

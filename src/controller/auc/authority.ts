@@ -29,7 +29,7 @@ export interface KeyAuthority {
 	/** Takes a node's revocation back; its EF has to enrol anew. */
 	admit(node: string, by: string): Promise<void>;
 	/** Asks for new SAs; does not wait for them. Throws as `revoke`. */
-	rekey(target: Target, by: string): Promise<void>;
+	rekey(target: Target): Promise<void>;
 	/** Lets a node's EF enrol with this key, which is taken over and wiped. */
 	configure(ef: string, key: Secret): Promise<void>;
 	status(): Promise<AucStatus>;

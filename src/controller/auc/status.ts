@@ -1,6 +1,10 @@
 /** How links are, without a key: what API, CLI and metrics show. */
 import type { Auc } from "../../keys/auc.js";
-import { isPending, type LinkState, type Phase } from "../../keys/link-state.js";
+import {
+	isPending,
+	type LinkState,
+	type Phase,
+} from "../../keys/link-state.js";
 import { type Link, sameLink } from "../../keys/sa.js";
 import { espSpi, linkId } from "../../keys/spi.js";
 

@@ -115,6 +115,25 @@ export function probeAddresses(port: number): { src: string; dst: string } {
 	return { src: `198.18.${end}`, dst: `198.19.${end}` };
 }
 
+export const EF_SIDES = ["inside", "outside"] as const;
+export type EfSideName = (typeof EF_SIDES)[number];
+
+/** Namespace of the node's encryption function (EF); no instance has this name. */
+export function efNamespace(prefix: string, node: string): string {
+	return `${namespacePrefix(prefix, node)}ef`;
+}
+
+/** Name of the EF's veths in the node's namespace: `cmEFi`, `cmEFo`. */
+export function efHostEnd(side: EfSideName): string {
+	return `cmEF${END_LETTER[side]}`;
+}
+
+/** MAC addresses of the EF's pairs, the same at every start. */
+export const EF_MACS = {
+	inside: { host: `${MAC_PREFIX}ef:00:00`, ef: `${MAC_PREFIX}ef:00:01` },
+	outside: { host: `${MAC_PREFIX}ef:00:02`, ef: `${MAC_PREFIX}ef:00:03` },
+} as const;
+
 /** `inside`, then `inside2` …: the first name of a side that is not taken. */
 export function freeInterfaceName(
 	side: Side,

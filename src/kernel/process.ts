@@ -32,6 +32,7 @@ const PACKAGES: Record<string, string> = {
 	ip: "iproute2",
 	nft: "nftables",
 	tc: "iproute2",
+	ethtool: "ethtool",
 	mount: "mount",
 };
 

@@ -10,6 +10,7 @@ import { listRuleset } from "../../kernel/nft.js";
 import { setSysctl } from "../../kernel/sysctl.js";
 import type { InstanceState } from "../../plan/state.js";
 import {
+	efNamespace,
 	type InstanceName,
 	instanceKey,
 	namespaceName,
@@ -157,10 +158,12 @@ export class ProcessRuntime implements Runtime {
 		this.#running.clear();
 	}
 
-	/** Namespaces of this node that belong to none of these instances. */
+	/** Namespaces of functions of this node that belong to none of these instances. */
 	orphans(wanted: readonly InstanceName[]): string[] {
+		const { prefix: ours, node } = this.#options;
 		const names = new Set(wanted.map((name) => this.#namespace(name)));
-		const prefix = namespacePrefix(this.#options.prefix, this.#options.node);
+		names.add(efNamespace(ours, node));
+		const prefix = namespacePrefix(ours, node);
 		return listNetns().filter(
 			(name) => name.startsWith(prefix) && !names.has(name),
 		);

@@ -1,0 +1,34 @@
+/** The engine an EF works with, opened on its interfaces. */
+import type { EfEngineChoice } from "../../plan/ef.js";
+import { parseMac } from "../../wire/address.js";
+import type { EfEngine } from "../ef/engine.js";
+import type { SaEvent } from "../ef/sa.js";
+import { UserspaceEngine } from "../ef/userspace.js";
+import type { EfEngineConfig, EfSideConfig } from "./config.js";
+
+export interface EngineEvents {
+	readonly onEvent: (event: SaEvent) => void;
+	/** It works no more, and lets nothing through. */
+	readonly onFailure: (error: Error) => void;
+}
+
+export async function openEngine(
+	config: EfEngineConfig,
+	events: EngineEvents,
+): Promise<{ readonly engine: EfEngine; readonly choice: EfEngineChoice }> {
+	const { namespace, inside, outside } = config;
+	const engine = await UserspaceEngine.open({
+		netns: namespace,
+		inside: sideOf(inside),
+		outside: sideOf(outside),
+		...events,
+	});
+	return {
+		engine,
+		choice: { kind: engine.kind, why: "this version has no other" },
+	};
+}
+
+function sideOf({ src, dst, ...rest }: EfSideConfig) {
+	return { ...rest, src: parseMac(src), dst: parseMac(dst) };
+}

@@ -1,0 +1,30 @@
+/**
+ * Composition root of a node's encryption function (EF): the agent starts it with
+ * its directory as the only argument, and it outlives the agent.
+ */
+import { startEf } from "../functions/ef-process/process.js";
+
+/* Whatever it makes is for its owner alone. */
+process.umask(0o077);
+
+const [directory = "", ...rest] = process.argv.slice(2);
+if (directory === "" || rest.length > 0)
+	end("usage: ef DIRECTORY (the agent starts this program)");
+
+try {
+	const ef = await startEf({ directory, log, onEnd: end });
+	log("runs");
+	process.once("SIGTERM", () => void ef.close().then(() => process.exit(0)));
+} catch (error) {
+	end(error instanceof Error ? error.message : String(error));
+}
+
+function log(line: string): void {
+	console.error(`${new Date().toISOString()} ${line}`);
+}
+
+/** Keys go with the process: no engine here keeps them elsewhere. */
+function end(reason: string): never {
+	log(`ends: ${reason}`);
+	process.exit(1);
+}

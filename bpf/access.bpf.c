@@ -59,6 +59,10 @@ int access(struct __sk_buff *skb)
 		return pass(skb, &p, iface->role == ROLE_ACCESS);
 	p.key.t.dscp = 0;
 	path = find_path(at.spi);
+	if (path && path->flags & PATH_FAILED) {
+		at.spi = path->backup;
+		path = find_path(at.spi);
+	}
 	if (!path || path->tenant != p.tenant)
 		return drop(skb, &p, DROP_NO_PATH, at.spi);
 	if (p.flags & PKT_TCP_SYN)

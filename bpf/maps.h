@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* Grows when a struct or a map changes: an agent adopts only its own layout. */
-#define LAYOUT_VERSION 5
+#define LAYOUT_VERSION 6
 
 enum limits {
 	MAX_HOPS = 32,		/* functions on one path */
@@ -57,6 +57,9 @@ enum drop_reason {
 	DROP_EXIT_FORBIDDEN,	/* route leads to an interface of another tenant */
 	DROP_EXIT_NO_ROUTE,	/* no route, blackhole, or the neighbour is dead */
 	DROP_EXIT_CONFLICT,	/* same tuple of another tenant already leaves here */
+	DROP_PLAINTEXT,		/* of a sealed hop, about to leave the node as it is */
+	DROP_UNSEALED,		/* for a place that packets reach out of the node's EF alone */
+	DROP_NO_EF,		/* of a sealed hop, and the node has no encryption function */
 	DROP_RESOURCES,		/* the kernel refused to grow, clone or redirect */
 	DROP_REASON_COUNT,
 };
@@ -78,6 +81,9 @@ enum port_side { PORT_INSIDE, PORT_OUTSIDE };
 enum hop_flags {
 	HOP_PEER = 1,		/* veth into another namespace: redirect to its peer */
 	HOP_FAR = 2,		/* behind this node the path goes on to another */
+	/* HOP_NODE: there by way of this node's EF; any other: from it, and from nowhere else. */
+	HOP_SEALED = 4,		/* as ESP, behind an outer NSH */
+	HOP_SIGNED = 8,		/* with an RFC 9145 MAC in its NSH */
 };
 
 enum path_flags {
@@ -85,6 +91,8 @@ enum path_flags {
 	PATH_REVERSE = 2,
 	PATH_FAR = 4,		/* a hop of it here has HOP_FAR */
 	PATH_DSCP = 8,		/* another DSCP may be of another path: it is part of every key */
+	PATH_SEALED = 16,	/* a hop of it here has HOP_SEALED or HOP_SIGNED */
+	PATH_FAILED = 32,	/* packets that enter it take `backup` */
 };
 
 enum rule_flags {
@@ -372,6 +380,7 @@ struct path {
 	__u8 length;		/* functions on the path; entry `length` is the exit */
 	__u8 flags;		/* enum path_flags */
 	__u8 pad[2];
+	__u32 backup;		/* SPI of the path to take where this one has failed */
 };
 
 struct hop {
@@ -400,6 +409,19 @@ struct node {
 	__be32 underlay;	/* IPv4 address */
 	__u8 present;
 	__u8 pad[3];
+};
+
+/* One side of the node's encryption function (EF): host end of a veth. */
+struct ef_side {
+	__u32 ifindex;
+	__u8 dmac[6];
+	__u8 smac[6];
+};
+
+struct ef {
+	struct ef_side inside;	/* takes plaintext, gives what it has opened */
+	struct ef_side outside;	/* gives what it has sealed, takes what is to be opened */
+	__u32 present;
 };
 
 struct lpm_key {
@@ -690,6 +712,14 @@ struct {
 	__type(value, __u32);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } owners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ef);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ef SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -3,58 +3,8 @@
 #include "lib/parse.h"
 #include "lib/classify.h"
 #include "lib/ahead.h"
-#include "lib/forward.h"
 #include "lib/local.h"
-
-/* Behind the Ethernet header. */
-struct outer {
-	struct iphdr ip;
-	struct udphdr udp;
-	struct vxlan_gpe vxlan;
-	struct nsh nsh;
-};
-
-struct decapsulation {
-	struct place at;
-	__u32 len;		/* of everything between Ethernet and the inner IP header */
-	__be16 proto;
-	bool oam;
-};
-
-/* RFC 8300 section 2: what this forwarder accepts. */
-INLINE int check_nsh(const struct nsh *nsh, struct decapsulation *d)
-{
-	__u16 base = bpf_ntohs(nsh->base);
-	__u32 path = bpf_ntohl(nsh->path);
-	__u32 words = base & NSH_LENGTH_MASK;
-	__u8 type = nsh->md_type & 0xf;
-
-	if (base & NSH_VERSION_MASK)
-		return DROP_NSH_VERSION;
-	if (base & NSH_OAM && !(type == NSH_MD1 && words == NSH_MD1_WORDS))
-		return DROP_NSH_OAM;
-	d->oam = !!(base & NSH_OAM);
-	if (!(type == NSH_MD1 && words == NSH_MD1_WORDS) && !(type == NSH_MD2 && words >= 2))
-		return DROP_NSH_MD_TYPE;
-	d->at.spi = path >> 8;
-	d->at.si = path;
-	d->at.ttl = (base & NSH_TTL_MASK) >> NSH_TTL_SHIFT;
-	d->at.metadata.unassigned = (base & NSH_UNASSIGNED) | (nsh->md_type & NSH_MD_UNASSIGNED);
-	d->at.metadata.present = type == NSH_MD1;
-	d->len = sizeof(struct outer) - sizeof(*nsh) + words * 4;
-	switch (nsh->next) {
-	case NSH_NEXT_IPV4:
-		d->proto = bpf_htons(ETH_P_IP);
-		return 0;
-	case NSH_NEXT_IPV6:
-		d->proto = bpf_htons(ETH_P_IPV6);
-		return 0;
-	case NSH_NEXT_ETHERNET:
-		d->len += ETH_HLEN;
-		return 0;
-	}
-	return DROP_NEXT_PROTOCOL;
-}
+#include "lib/tunnel.h"
 
 INLINE int check_outer(const struct outer *o, struct decapsulation *d)
 {
@@ -63,12 +13,7 @@ INLINE int check_outer(const struct outer *o, struct decapsulation *d)
 	addr_from_v4(&source, o->ip.saddr);
 	if (!bpf_map_lookup_elem(&peers, &source))
 		return DROP_UNKNOWN_PEER;
-	if ((o->vxlan.flags & (GPE_VERSION_MASK | GPE_INSTANCE | GPE_NEXT_PROTOCOL)) !=
-	    (GPE_INSTANCE | GPE_NEXT_PROTOCOL))
-		return DROP_VXLAN_FLAGS;
-	if (o->vxlan.next != GPE_NEXT_NSH)
-		return DROP_NEXT_PROTOCOL;
-	return check_nsh(&o->nsh, d);
+	return check_gpe(o, d);
 }
 
 /* Next hop on another node again: the headers stay, only their fields change. */
@@ -80,23 +25,6 @@ INLINE int pass_on(struct __sk_buff *skb, struct packet *p, struct decapsulation
 	if (retarget(skb, hop->node, place, d->at.ttl << NSH_TTL_SHIFT, 0))
 		return drop(skb, p, DROP_NO_HOP, d->at.spi);
 	return send_underlay(skb, p, hop->node, d->at.spi);
-}
-
-/* A forwarder between two others: looked up before anything is taken off. */
-INLINE struct hop *transit_hop(struct __sk_buff *skb, const struct decapsulation *d)
-{
-	struct path *path = find_path(d->at.spi);
-	__u32 index = SI_START - d->at.si;
-	struct hop *hop;
-
-	if (!path || !d->at.si || index > path->length)
-		return 0;
-	index += path->first_hop;
-	hop = bpf_map_lookup_elem(&hops, &index);
-	if (!hop || hop->kind != HOP_NODE)
-		return 0;
-	count(&hop_counters, index, skb->len);
-	return hop;
 }
 
 /*
@@ -137,57 +65,83 @@ FRAME int plain(struct __sk_buff *skb)
 	return take_way(skb, &p, &way, 0);
 }
 
-/* Beside verdicts tunnel() returns: an OAM packet in order, of MD type 1. */
-#define TUNNEL_OAM 100
+/* Beside verdicts tunnel() returns what else there is to do. */
+enum tunnel_next {
+	TUNNEL_OAM = 100,	/* an OAM packet in order, of MD type 1 */
+	TUNNEL_SEALED,		/* it has an outer NSH */
+	TUNNEL_SIGNED,		/* the EF has to say whether it is genuine */
+};
 
 FRAME int tunnel(struct __sk_buff *skb)
 {
 	struct decapsulation d = {};
 	struct packet p = {};
 	struct outer *o = (void *)(long)skb->data + ETH_HLEN;
-	struct path *path;
-	struct hop *transit;
-	__u32 end;
+	struct hop *hop;
+	__u32 end, index;
 	int err;
 
 	if ((void *)(o + 1) > (void *)(long)skb->data_end)
 		return drop(skb, 0, DROP_TRUNCATED, 0);
+	err = check_length(skb, o);
+	if (err)
+		return drop(skb, 0, err, 0);
 	end = skb->gso_size ? skb->len : ETH_HLEN + bpf_ntohs(o->ip.tot_len);
-	if (end > skb->len)
-		return drop(skb, 0, DROP_TRUNCATED, 0);
-	if (!skb->gso_size && end != ETH_HLEN + sizeof(o->ip) + bpf_ntohs(o->udp.len))
-		return drop(skb, 0, DROP_BAD_HEADER, 0);
 	err = check_outer(o, &d);
 	if (err)
 		return drop(skb, 0, err, d.at.spi);
-	if (end < ETH_HLEN + d.len + sizeof(struct iphdr))
-		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
 	if (d.oam)
 		return TUNNEL_OAM;
-	transit = transit_hop(skb, &d);
-	if (transit) {
+	if (end < ETH_HLEN + d.len + sizeof(struct iphdr))
+		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
+	if (d.sealed)
+		return TUNNEL_SEALED;
+	hop = hop_at(d.at.spi, d.at.si, &index);
+	if (hop && through_ef(hop)) {
+		if (hop->flags & HOP_SIGNED && hop->kind != HOP_NODE && !d.at.metadata.present)
+			return TUNNEL_SIGNED;
+		return drop(skb, 0, DROP_UNSEALED, d.at.spi);
+	}
+	if (hop && hop->kind == HOP_NODE) {
+		/* A forwarder between two others: nothing is taken off. */
+		count(&hop_counters, index, skb->len);
 		d.at.ttl = nsh_ttl_decrement(d.at.ttl);
 		if (!d.at.ttl)
 			return drop(skb, 0, DROP_TTL_ZERO, d.at.spi);
-		return pass_on(skb, &p, &d, transit);
+		return pass_on(skb, &p, &d, hop);
 	}
-	if (!d.proto && bpf_skb_load_bytes(skb, ETH_HLEN + d.len - 2, &d.proto, sizeof(d.proto)))
-		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
-	/* There: the header's length was checked. TLVs of MD type 2 end at a function. */
-	if (d.at.metadata.present &&
-	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct outer), d.at.metadata.context,
-			       sizeof(d.at.metadata.context)))
-		return drop(skb, 0, DROP_TRUNCATED, d.at.spi);
-	if (decapsulate(skb, d.len, d.proto))
-		return drop(skb, 0, DROP_RESOURCES, d.at.spi);
-	p.l3 = ETH_HLEN;
-	err = parse_ip(skb, &p, d.proto, UNDERLAY_SCOPE(d.at.spi));
-	if (err)
-		return drop(skb, &p, err == PARSE_NOT_IP ? DROP_NEXT_PROTOCOL : err, d.at.spi);
-	path = find_path(d.at.spi);
-	if (!path)
-		return drop(skb, &p, DROP_NO_PATH, d.at.spi);
-	return forward(skb, &p, path, &d.at, true);
+	return go_on(skb, &p, &d);
+}
+
+/*
+ * Outer forwarder: what another node has sealed loses its outer NSH, and goes to the
+ * EF, where its path says that it comes here so. Both headers must name one hop.
+ */
+FRAME int take_sealed(struct __sk_buff *skb)
+{
+	struct sealed_encapsulation e;
+	struct hop *hop;
+	__u32 place, index;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &e, sizeof(e)))
+		return drop(skb, 0, DROP_TRUNCATED, 0);
+	place = bpf_ntohl(e.outer.encryption);
+	if (!nsh_ttl_left(&e.outer.base))
+		return drop(skb, 0, DROP_TTL_ZERO, place >> 8);
+	if (e.outer.base.path != e.outer.encryption || e.inner.base.path != e.outer.encryption)
+		return drop(skb, 0, DROP_BAD_HEADER, place >> 8);
+	hop = hop_at(place >> 8, place, &index);
+	if (!hop || hop->kind == HOP_NODE || !(hop->flags & HOP_SEALED))
+		return drop(skb, 0, DROP_NO_HOP, place >> 8);
+	if (bpf_skb_adjust_room(skb, -(__s32)sizeof(e.outer), BPF_ADJ_ROOM_MAC, 0))
+		return drop(skb, 0, DROP_RESOURCES, place >> 8);
+	e.ip.tot_len = bpf_htons(bpf_ntohs(e.ip.tot_len) - sizeof(e.outer));
+	e.udp.len = bpf_htons(bpf_ntohs(e.udp.len) - sizeof(e.outer));
+	e.udp.check = 0;
+	ip_checksum(&e.ip);
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, &e, offsetof(struct sealed_encapsulation, outer), 0))
+		return drop(skb, 0, DROP_RESOURCES, place >> 8);
+	return give_to_ef(skb, place >> 8);
 }
 
 /* VXLAN-GPE for this node, whole or the first of it. */
@@ -215,7 +169,15 @@ int underlay(struct __sk_buff *skb)
 	if (!is_tunnel(skb, cfg))
 		return plain(skb);
 	verdict = tunnel(skb);
-	return verdict == TUNNEL_OAM ? take_oam(skb) : verdict;
+	switch (verdict) {
+	case TUNNEL_OAM:
+		return take_oam(skb);
+	case TUNNEL_SEALED:
+		return take_sealed(skb);
+	case TUNNEL_SIGNED:
+		return give_to_ef(skb, 0);
+	}
+	return verdict;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "ef.h"
 #include "far.h"
 
 /* The function lets the flow pass and need not see it now; nothing changes by asking. */
@@ -164,6 +165,8 @@ FRAME int take_oam(struct __sk_buff *skb)
 	__builtin_memcpy(&m, nsh.context, sizeof(m));
 	kind = m.kind & FAR_KIND;
 	place = bpf_ntohl(nsh.base.path);
+	if (kind == FAR_ALIVE)
+		return give_to_ef(skb, 0);
 	proto = nsh.base.next == NSH_NEXT_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	if (nsh.base.next == NSH_NEXT_ETHERNET || (kind != FAR_ASK && kind != FAR_ANSWER))
 		return drop(skb, 0, DROP_NSH_OAM, place >> 8);
@@ -180,6 +183,9 @@ FRAME int take_oam(struct __sk_buff *skb)
 		return drop(skb, &p, DROP_NSH_OAM, place >> 8);
 	if (!path)
 		return drop(skb, &p, DROP_NO_PATH, place >> 8);
+	/* Nobody asks ahead of sealed packets: the copy would be in the clear. */
+	if (path->flags & PATH_SEALED)
+		return drop(skb, &p, DROP_UNSEALED, place >> 8);
 	if (path->flags & PATH_DSCP)
 		p.key.t.dscp = p.dscp;
 	if (kind == FAR_ANSWER) {

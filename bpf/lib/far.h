@@ -16,7 +16,8 @@
 /* Where nothing is passed by: doubled that often at most. */
 #define ASK_BACK_OFF 5
 
-enum far_kind { FAR_ASK = 1, FAR_ANSWER = 2, FAR_KIND = 0xf };
+/* FAR_ALIVE: between encryption functions; `nonce` is the node it is for. */
+enum far_kind { FAR_ASK = 1, FAR_ANSWER = 2, FAR_ALIVE = 3, FAR_KIND = 0xf };
 /* Whose key the flow has where it was asked: in the high bits of `kind`. */
 enum far_scope { FAR_TENANT = 0, FAR_SHARED = 0x10, FAR_TRANSIT = 0x20, FAR_SCOPE = 0xf0 };
 

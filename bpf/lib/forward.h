@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "ef.h"
 #include "exit.h"
 #include "far.h"
 #include "reset.h"
@@ -204,6 +205,8 @@ INLINE int forward(struct __sk_buff *skb, struct packet *p, const struct path *p
 	case HOP_NODE:
 		if (p->flags & PKT_TCP_END)
 			end_opposite(p, UNDERLAY_SCOPE(path->reverse_spi));
+		if (hop->flags & (HOP_SEALED | HOP_SIGNED))
+			return seal(skb, p, hop->node, path, at);
 		return send_to_node(skb, p, w->node ? w->node : hop->node, path, at);
 	case HOP_EXIT:
 		return leave(skb, p, path, at->spi);

@@ -1,5 +1,5 @@
 /**
- * The data plane of one node: three programs, the maps they share, and the
+ * The data plane of one node: its programs, the maps they share, and the
  * interfaces they are attached to. All of it is pinned and outlives the agent.
  */
 import { existsSync, readdirSync, rmSync, unlinkSync } from "node:fs";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import {
 	type Attached,
 	attachedTag,
-	attachIngress,
+	attachProgram,
 	detach,
 	type Place,
 } from "../kernel/attach.js";
@@ -22,8 +22,18 @@ import {
 } from "../kernel/bpf.js";
 import { BPFFS, ensureBpffs } from "../kernel/bpffs.js";
 
-export const PROGRAMS = ["access", "port", "underlay"] as const;
-export type ProgramName = (typeof PROGRAMS)[number];
+/** Programs, and the packets of an interface they see. */
+const DIRECTIONS = {
+	access: "ingress",
+	port: "ingress",
+	underlay: "ingress",
+	inner: "ingress",
+	outer: "ingress",
+	wire: "egress",
+} as const;
+export type ProgramName = keyof typeof DIRECTIONS;
+type Direction = (typeof DIRECTIONS)[ProgramName];
+export const PROGRAMS = Object.keys(DIRECTIONS) as ProgramName[];
 
 /** Every map that has keys, typed. */
 export type Maps = {
@@ -125,9 +135,9 @@ export class DataPlane {
 	 */
 	attach(ifindex: number, name: ProgramName): Attached["kind"] | "kept" {
 		const program = this.#object(name).program(name);
-		const place = this.#place(ifindex);
+		const place = this.#place(ifindex, DIRECTIONS[name]);
 		if (attachedTag(place) === program.tag) return "kept";
-		return attachIngress({ ...place, programFd: program.fd }).kind;
+		return attachProgram({ ...place, programFd: program.fd }).kind;
 	}
 
 	/** Takes our programs off every interface of `present` that is not in `keep`. */
@@ -137,8 +147,15 @@ export class DataPlane {
 			this.#netns,
 			present.filter((ifindex) => !keep.has(ifindex)),
 		);
-		for (const ifindex of linkPins(this.#directory))
-			if (!keep.has(ifindex)) unlinkSync(this.#place(ifindex).pinPath);
+		for (const [direction, ifindex] of linkPins(this.#directory))
+			if (!keep.has(ifindex))
+				unlinkSync(this.#place(ifindex, direction).pinPath);
+	}
+
+	/** Takes programs of one direction alone off these interfaces. */
+	detach(direction: Direction, interfaces: readonly number[]): void {
+		for (const ifindex of interfaces)
+			detachFrom(this.#place(ifindex, direction));
 	}
 
 	/** Gives up file descriptors; traffic flows on. */
@@ -152,33 +169,39 @@ export class DataPlane {
 		return found;
 	}
 
-	#place(ifindex: number): Place {
-		return placeOf(this.#directory, ifindex, this.#netns);
+	#place(ifindex: number, direction: Direction): Place {
+		return placeOf(this.#directory, ifindex, this.#netns, direction);
 	}
 }
 
 const LINKS = "links";
-const LINK_PIN = /^if(\d+)$/;
+const PIN_PREFIX = { ingress: "if", egress: "out" } as const;
+const LINK_PIN = /^(if|out)(\d+)$/;
 
 function placeOf(
 	directory: string,
 	ifindex: number,
 	netns: string | undefined,
+	direction: Direction,
 ): Place {
 	return {
 		ifindex,
-		pinPath: join(directory, LINKS, `if${ifindex}`),
+		direction,
+		pinPath: join(directory, LINKS, `${PIN_PREFIX[direction]}${ifindex}`),
 		...(netns !== undefined && { netns }),
 	};
 }
 
-/** Indexes of the interfaces whose links are pinned. */
-function linkPins(directory: string): number[] {
+/** The interfaces whose links are pinned, by their indexes. */
+function linkPins(directory: string): (readonly [Direction, number])[] {
 	const links = join(directory, LINKS);
 	if (!existsSync(links)) return [];
-	return readdirSync(links).flatMap(
-		(name) => LINK_PIN.exec(name)?.slice(1).map(Number) ?? [],
-	);
+	return readdirSync(links).flatMap((name) => {
+		const [, prefix, ifindex] = LINK_PIN.exec(name) ?? [];
+		if (prefix === undefined) return [];
+		const direction = prefix === PIN_PREFIX.egress ? "egress" : "ingress";
+		return [[direction, Number(ifindex)] as const];
+	});
 }
 
 /** Also finds what is attached without a pin, as on kernels without tcx. */
@@ -187,10 +210,13 @@ function detachAll(
 	netns: string | undefined,
 	interfaces: readonly number[],
 ): void {
-	for (const ifindex of interfaces) {
-		const place = placeOf(directory, ifindex, netns);
-		if (attachedTag(place) !== undefined) detach(place);
-	}
+	for (const ifindex of interfaces)
+		for (const direction of ["ingress", "egress"] as const)
+			detachFrom(placeOf(directory, ifindex, netns, direction));
+}
+
+function detachFrom(place: Place): void {
+	if (attachedTag(place) !== undefined) detach(place);
 }
 
 /** Takes every program off these interfaces and removes every pin of a node. */

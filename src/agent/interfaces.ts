@@ -39,12 +39,12 @@ export class Interfaces {
 	/** Attaches to those that exist. */
 	add(state: NodeState): void {
 		add(this.#plane.maps.ifaces, this.#entries(state));
-		const present = state.interfaces.flatMap(({ name, role }) => {
-			const ifindex = this.#indexOf(name);
-			return ifindex === undefined ? [] : [{ name, role, ifindex }];
-		});
+		const present = this.#present(state);
 		for (const { ifindex, role } of present)
 			this.#plane.attach(ifindex, programFor(role));
+		if (hasSecrets(state))
+			for (const { ifindex, role } of present)
+				if (role === "underlay") this.#plane.attach(ifindex, "wire");
 		this.#settings.open(
 			present.map(({ name, role }) => ({
 				name,
@@ -57,6 +57,19 @@ export class Interfaces {
 	bind(state: NodeState): void {
 		this.add(state);
 		prune(this.#plane.maps.ifaces, this.#entries(state));
+		if (hasSecrets(state)) return;
+		const present = this.#present(state);
+		this.#plane.detach(
+			"egress",
+			present.map(({ ifindex }) => ifindex),
+		);
+	}
+
+	#present({ interfaces }: NodeState) {
+		return interfaces.flatMap(({ name, role }) => {
+			const ifindex = this.#indexOf(name);
+			return ifindex === undefined ? [] : [{ name, role, ifindex }];
+		});
 	}
 
 	#entries(state: NodeState): ReturnType<typeof ifaceEntries> {
@@ -66,6 +79,11 @@ export class Interfaces {
 	#indexOf(name: string): number | undefined {
 		return ifindexOf(name, this.#netns);
 	}
+}
+
+/** Only where a hop is sealed is there anything to keep from the underlay. */
+function hasSecrets({ paths }: NodeState): boolean {
+	return paths.some(({ hops }) => hops.some((hop) => hop?.sealed));
 }
 
 function programFor(role: InterfaceState["role"]): "access" | "underlay" {

@@ -1,5 +1,5 @@
 /**
- * Programs at tc ingress: a tcx link, pinned so that it outlives us, or a clsact
+ * Programs at tc ingress or egress: a tcx link, pinned so that it outlives us, or a clsact
  * filter where the kernel has no tcx (before 6.6). Either is replaced atomically:
  * each packet meets the old program or the new one.
  */
@@ -10,12 +10,18 @@ import { check, EEXIST, EINVAL, ENOENT, KernelError } from "./error.js";
 import { linkInfo, programInfo } from "./info.js";
 import { libbpf } from "./libbpf.js";
 
-const BPF_TCX_INGRESS = 46;
+/** enum bpf_attach_type of tcx, and enum bpf_tc_attach_point of clsact. */
+const POINTS = {
+	ingress: { tcx: 46, clsact: 1 },
+	egress: { tcx: 47, clsact: 2 },
+} as const;
 const LINK_TYPE_TCX = 11;
 
 export interface Place {
 	/** Interface, by its index in `netns`. */
 	readonly ifindex: number;
+	/** What the program sees: packets that come in (default), or that leave. */
+	readonly direction?: keyof typeof POINTS;
 	/** Where the tcx link is pinned, on a bpffs. */
 	readonly pinPath: string;
 	/** Namespace of the interface by name; where this process is if absent. */
@@ -35,7 +41,7 @@ export interface Attached {
 }
 
 /** Attaches a program, or puts it in the place of the one that is attached. */
-export function attachIngress(options: AttachOptions): Attached {
+export function attachProgram(options: AttachOptions): Attached {
 	return withNetns<Attached>(options.netns, () => {
 		const tcx = options.forceClsact ? undefined : attachTcx(options);
 		return tcx ?? attachClsact(options);
@@ -46,7 +52,7 @@ export function attachIngress(options: AttachOptions): Attached {
 export function detach(place: Place): boolean {
 	return withNetns<boolean>(
 		place.netns,
-		() => detachTcx(place) || detachClsact(place.ifindex),
+		() => detachTcx(place) || detachClsact(place),
 	);
 }
 
@@ -54,7 +60,7 @@ export function detach(place: Place): boolean {
 export function attachedTag(place: Place): string | undefined {
 	const id = withNetns<number>(
 		place.netns,
-		() => tcxProgram(place) || clsactProgram(place.ifindex),
+		() => tcxProgram(place) || clsactProgram(place),
 	);
 	if (id === 0) return undefined;
 	const fd = check(`open program ${id}`, libbpf().programById(id));
@@ -68,6 +74,7 @@ export function attachedTag(place: Place): string | undefined {
 /** undefined: the kernel has no tcx. */
 function attachTcx({
 	ifindex,
+	direction = "ingress",
 	programFd,
 	pinPath,
 }: AttachOptions): Attached | undefined {
@@ -85,7 +92,7 @@ function attachTcx({
 		/* Its interface is gone: a link without one cannot be moved. */
 		unlinkSync(pinPath);
 	}
-	const link = lib.createLink(programFd, ifindex, BPF_TCX_INGRESS, null);
+	const link = lib.createLink(programFd, ifindex, POINTS[direction].tcx, null);
 	if (link === -EINVAL) return undefined;
 	check(`attach to interface ${ifindex}`, link);
 	try {
@@ -136,13 +143,14 @@ const PRIORITY = 1;
 const HANDLE = 0x636d;
 const REPLACE = 1;
 
-/** struct bpf_tc_hook for ingress. */
-function hook(ifindex: number): Buffer {
-	const INGRESS = 1;
+type Hook = Pick<Place, "ifindex" | "direction">;
+
+/** struct bpf_tc_hook. */
+function hook({ ifindex, direction = "ingress" }: Hook): Buffer {
 	const buffer = Buffer.alloc(24);
 	buffer.writeBigUInt64LE(BigInt(buffer.length), 0);
 	buffer.writeInt32LE(ifindex, 8);
-	buffer.writeInt32LE(INGRESS, 12);
+	buffer.writeInt32LE(POINTS[direction].clsact, 12);
 	return buffer;
 }
 
@@ -159,33 +167,34 @@ function filter(programFd = 0, flags = 0): Buffer {
 	return buffer;
 }
 
-function attachClsact({ ifindex, programFd }: AttachOptions): Attached {
+function attachClsact({ programFd, ...at }: AttachOptions): Attached {
 	const lib = libbpf();
-	const created = lib.hookCreate(hook(ifindex));
+	const { ifindex } = at;
+	const created = lib.hookCreate(hook(at));
 	if (created !== -EEXIST)
 		check(`make clsact on interface ${ifindex}`, created);
-	const replaced = clsactProgram(ifindex) !== 0;
+	const replaced = clsactProgram(at) !== 0;
 	check(
 		`attach to interface ${ifindex}`,
-		lib.tcAttach(hook(ifindex), filter(programFd, REPLACE)),
+		lib.tcAttach(hook(at), filter(programFd, REPLACE)),
 	);
 	return { kind: "clsact", replaced };
 }
 
 /** The qdisc stays: others may have put filters there. */
-function detachClsact(ifindex: number): boolean {
-	const result = libbpf().tcDetach(hook(ifindex), filter());
+function detachClsact(at: Hook): boolean {
+	const result = libbpf().tcDetach(hook(at), filter());
 	if (absent(result)) return false;
-	check(`detach from interface ${ifindex}`, result);
+	check(`detach from interface ${at.ifindex}`, result);
 	return true;
 }
 
 /** Id of our filter's program; 0 where there is none. */
-function clsactProgram(ifindex: number): number {
+function clsactProgram(at: Hook): number {
 	const query = filter();
-	const result = libbpf().tcQuery(hook(ifindex), query);
+	const result = libbpf().tcQuery(hook(at), query);
 	if (absent(result)) return 0;
-	check(`look at filters of interface ${ifindex}`, result);
+	check(`look at filters of interface ${at.ifindex}`, result);
 	return query.readUInt32LE(PROGRAM_ID);
 }
 

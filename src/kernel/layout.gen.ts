@@ -9,7 +9,7 @@ import {
 	writeU64,
 } from "./codec.js";
 
-export const LAYOUT_VERSION = 5;
+export const LAYOUT_VERSION = 6;
 export const TUPLE_ORIGIN = 1;
 export const SCOPE_SHARED = 0;
 export const underlayScope = (spi: number): number => (0x40000000 | spi) >>> 0;
@@ -101,9 +101,15 @@ export const DropReason = {
 	EXIT_NO_ROUTE: 29,
 	/** same tuple of another tenant already leaves here */
 	EXIT_CONFLICT: 30,
+	/** of a sealed hop, about to leave the node as it is */
+	PLAINTEXT: 31,
+	/** for a place that packets reach out of the node's EF alone */
+	UNSEALED: 32,
+	/** of a sealed hop, and the node has no encryption function */
+	NO_EF: 33,
 	/** the kernel refused to grow, clone or redirect */
-	RESOURCES: 31,
-	REASON_COUNT: 32,
+	RESOURCES: 34,
+	REASON_COUNT: 35,
 } as const;
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
@@ -140,6 +146,9 @@ export const DROP_REASON_NAMES: readonly string[] = [
 	"exit_forbidden",
 	"exit_no_route",
 	"exit_conflict",
+	"plaintext",
+	"unsealed",
+	"no_ef",
 	"resources",
 ];
 
@@ -176,6 +185,9 @@ export const DROP_REASON_DOCS: readonly string[] = [
 	"route leads to an interface of another tenant",
 	"no route, blackhole, or the neighbour is dead",
 	"same tuple of another tenant already leaves here",
+	"of a sealed hop, about to leave the node as it is",
+	"for a place that packets reach out of the node's EF alone",
+	"of a sealed hop, and the node has no encryption function",
 	"the kernel refused to grow, clone or redirect",
 ];
 
@@ -277,11 +289,12 @@ export const HopFlags = {
 	PEER: 1,
 	/** behind this node the path goes on to another */
 	FAR: 2,
+	/** as ESP, behind an outer NSH */
+	SEALED: 4,
+	/** with an RFC 9145 MAC in its NSH */
+	SIGNED: 8,
 } as const;
 export type HopFlags = (typeof HopFlags)[keyof typeof HopFlags];
-
-/** Names of enum hop_flags by value. */
-export const HOP_FLAGS_NAMES: readonly string[] = ["", "peer", "far"];
 
 /** enum path_flags. */
 export const PathFlags = {
@@ -291,6 +304,10 @@ export const PathFlags = {
 	FAR: 4,
 	/** another DSCP may be of another path: it is part of every key */
 	DSCP: 8,
+	/** a hop of it here has HOP_SEALED or HOP_SIGNED */
+	SEALED: 16,
+	/** packets that enter it take `backup` */
+	FAILED: 32,
 } as const;
 export type PathFlags = (typeof PathFlags)[keyof typeof PathFlags];
 
@@ -1268,7 +1285,7 @@ export const group: Codec<Group> = {
 export const encodeGroup = (value: Group): Buffer => encode(group, value);
 export const decodeGroup = group.decode;
 
-/** struct path, 24 bytes. */
+/** struct path, 28 bytes. */
 export interface Path {
 	readonly reverseSpi: number;
 	readonly firstHop: number;
@@ -1278,12 +1295,13 @@ export interface Path {
 	readonly mtu: number;
 	readonly length: number;
 	readonly flags: number;
+	readonly backup: number;
 }
 
 export const path: Codec<Path> = {
-	size: 24,
+	size: 28,
 	write(value, buffer, offset) {
-		buffer.fill(0, offset, offset + 24);
+		buffer.fill(0, offset, offset + 28);
 		buffer.writeUInt32LE(value.reverseSpi, offset);
 		buffer.writeUInt32LE(value.firstHop, offset + 4);
 		buffer.writeUInt32LE(value.policy, offset + 8);
@@ -1292,6 +1310,7 @@ export const path: Codec<Path> = {
 		buffer.writeUInt16LE(value.mtu, offset + 18);
 		buffer.writeUInt8(value.length, offset + 20);
 		buffer.writeUInt8(value.flags, offset + 21);
+		buffer.writeUInt32LE(value.backup, offset + 24);
 	},
 	decode(buffer, offset = 0) {
 		return {
@@ -1303,6 +1322,7 @@ export const path: Codec<Path> = {
 			mtu: buffer.readUInt16LE(offset + 18),
 			length: buffer.readUInt8(offset + 20),
 			flags: buffer.readUInt8(offset + 21),
+			backup: buffer.readUInt32LE(offset + 24),
 		};
 	},
 };
@@ -1436,6 +1456,58 @@ export const lpmKey: Codec<LpmKey> = {
 
 export const encodeLpmKey = (value: LpmKey): Buffer => encode(lpmKey, value);
 export const decodeLpmKey = lpmKey.decode;
+
+/** struct ef_side, 16 bytes. */
+export interface EfSide {
+	readonly ifindex: number;
+	readonly dmac: Uint8Array;
+	readonly smac: Uint8Array;
+}
+
+export const efSide: Codec<EfSide> = {
+	size: 16,
+	write(value, buffer, offset) {
+		buffer.writeUInt32LE(value.ifindex, offset);
+		putBytes(value.dmac, buffer, offset + 4, 6);
+		putBytes(value.smac, buffer, offset + 10, 6);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			ifindex: buffer.readUInt32LE(offset),
+			dmac: bytes(buffer, offset + 4, 6),
+			smac: bytes(buffer, offset + 10, 6),
+		};
+	},
+};
+
+export const encodeEfSide = (value: EfSide): Buffer => encode(efSide, value);
+export const decodeEfSide = efSide.decode;
+
+/** struct ef, 36 bytes. */
+export interface Ef {
+	readonly inside: EfSide;
+	readonly outside: EfSide;
+	readonly present: number;
+}
+
+export const ef: Codec<Ef> = {
+	size: 36,
+	write(value, buffer, offset) {
+		efSide.write(value.inside, buffer, offset);
+		efSide.write(value.outside, buffer, offset + 16);
+		buffer.writeUInt32LE(value.present, offset + 32);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			inside: efSide.decode(buffer, offset),
+			outside: efSide.decode(buffer, offset + 16),
+			present: buffer.readUInt32LE(offset + 32),
+		};
+	},
+};
+
+export const encodeEf = (value: Ef): Buffer => encode(ef, value);
+export const decodeEf = ef.decode;
 
 /** struct config, 16 bytes. */
 export interface Config {
@@ -1723,6 +1795,13 @@ export const MAPS = {
 		key: lpmKey,
 		value: u32,
 	} satisfies MapDefinition<LpmKey, number>,
+	ef: {
+		name: "ef",
+		type: "array",
+		maxEntries: 1,
+		key: u32,
+		value: ef,
+	} satisfies MapDefinition<number, Ef>,
 	config: {
 		name: "config",
 		type: "array",
@@ -1747,7 +1826,7 @@ export const MAPS = {
 	drops: {
 		name: "drops",
 		type: "percpu_array",
-		maxEntries: 32,
+		maxEntries: 35,
 		key: u32,
 		value: counter,
 	} satisfies MapDefinition<number, Counter>,

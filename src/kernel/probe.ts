@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import type { DoctorCheck } from "../plan/protocol.js";
-import { attachIngress } from "./attach.js";
+import { attachProgram } from "./attach.js";
 import { hasBpffs } from "./bpffs.js";
 import { u32, u64 } from "./codec.js";
 import { check, KernelError } from "./error.js";
@@ -212,7 +212,7 @@ function attachTcx(): void {
 
 function attachClsact(): void {
 	withProgram((programFd) =>
-		attachIngress({
+		attachProgram({
 			ifindex: LOOPBACK,
 			programFd,
 			pinPath: "",

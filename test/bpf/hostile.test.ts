@@ -40,6 +40,9 @@ const PLACES: Readonly<Record<ProgramName, readonly string[]>> = {
 	access: ["ap", "net"],
 	port: ["p1i", "p1o", "p2o", "p3i", "p4i", "p4o"],
 	underlay: ["up"],
+	inner: ["efi"],
+	outer: ["efo"],
+	wire: ["up"],
 };
 const PROGRAMS = Object.keys(PLACES) as ProgramName[];
 
@@ -64,7 +67,7 @@ function judge(program: ProgramName, on: string, hostile: Buffer): void {
 	const outcome = world.run(program, on, frame);
 	const fault = faultOf(outcome, {
 		consumed: probed() > probes,
-		transit: program === "underlay",
+		transit: ["underlay", "outer", "wire"].includes(program),
 	});
 	const what = `${program} ${outcome.verdict} ${outcome.drops.join()}`.trim();
 	seen[what] = (seen[what] ?? 0) + 1;

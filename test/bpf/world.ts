@@ -1,7 +1,7 @@
 /**
  * A node for PROG_TEST_RUN, without a network: the test process moves into a
  * network namespace of its own (it ends with the process), makes the interfaces
- * the state names, loads the three programs and fills their maps with the
+ * the state names, loads the programs and fills their maps with the
  * agent's own tables. Several worlds are as many nodes, each in its namespace.
  */
 import { execFileSync } from "node:child_process";
@@ -24,7 +24,10 @@ import {
 } from "../../src/agent/tables/paths.js";
 import { RuleTables, ruleSetIndex } from "../../src/agent/tables/rules.js";
 import { sync } from "../../src/agent/tables/sync.js";
-import type { PortAttachments } from "../../src/functions/runtime.js";
+import type {
+	Attachment,
+	PortAttachments,
+} from "../../src/functions/runtime.js";
 import {
 	BpfMap,
 	BpfObject,
@@ -54,7 +57,18 @@ export function verdictOf({ retval }: TestResult): string {
 	return TC_VERDICTS[retval] ?? `verdict ${retval}`;
 }
 
-export type ProgramName = "access" | "port" | "underlay";
+const PROGRAMS = [
+	"access",
+	"port",
+	"underlay",
+	"inner",
+	"outer",
+	"wire",
+] as const;
+export type ProgramName = (typeof PROGRAMS)[number];
+
+/** Host ends of the node's encryption function. */
+const EF = { inside: "efi", outside: "efo" } as const;
 
 export interface Outcome {
 	readonly verdict: string;
@@ -104,11 +118,9 @@ export class World {
 				pinRoot,
 				mapSizes,
 			});
-		this.#objects = {
-			access: open("access"),
-			port: open("port"),
-			underlay: open("underlay"),
-		};
+		this.#objects = Object.fromEntries(
+			PROGRAMS.map((name) => [name, open(name)]),
+		) as Record<ProgramName, BpfObject>;
 		const map = <K, V>(definition: Parameters<typeof BpfMap.open<K, V>>[1]) =>
 			BpfMap.open(join(pinRoot, definition.name), definition);
 		this.maps = {
@@ -133,6 +145,7 @@ export class World {
 			subnets: map(MAPS.subnets),
 			owners: map(MAPS.owners),
 			config: map(MAPS.config),
+			ef: map(MAPS.ef),
 			drops: map(MAPS.drops),
 			probes: map(MAPS.probes),
 			services: map(MAPS.services),
@@ -175,6 +188,10 @@ export class World {
 		sync(maps.owners, network.ownerEntries(state));
 		maps.nodes.setBatch(network.nodeEntries(state));
 		sync(maps.peers, network.peerEntries(state));
+		maps.ef.set(
+			0,
+			network.efValue(this.#end(EF.inside), this.#end(EF.outside)),
+		);
 		const attachments = new Map<number, PortAttachments>();
 		const policies = new Map<string, number>();
 		for (const set of state.ruleSets)
@@ -285,15 +302,23 @@ export class World {
 	}
 
 	#attachment(id: number, tap: boolean): PortAttachments {
-		const end = (name: string) => ({
+		if (tap) return { id, tap: this.#end(`p${id}i`) };
+		return {
+			id,
+			inside: this.#end(`p${id}i`),
+			outside: this.#end(`p${id}o`),
+		};
+	}
+
+	#end(name: string): Attachment {
+		const { ifindex, mac: hostMac } = this.interface(name);
+		return {
 			name,
-			ifindex: this.interface(name).ifindex,
+			ifindex,
 			functionMac: functionMac(name),
-			hostMac: this.interface(name).mac,
+			hostMac,
 			peer: true,
-		});
-		if (tap) return { id, tap: end(`p${id}i`) };
-		return { id, inside: end(`p${id}i`), outside: end(`p${id}o`) };
+		};
 	}
 
 	#link(state: NodeState, network: readonly string[]): void {
@@ -304,6 +329,8 @@ export class World {
 		);
 		const names = [
 			...new Set([...state.interfaces.map((one) => one.name), ...ports]),
+			EF.inside,
+			EF.outside,
 		];
 		const lines = names.flatMap((name, i) => [
 			`link add name ${name} address ${mac(i + 1)} type veth peer name x${name}`,

@@ -17,15 +17,16 @@ import type { Vxlan } from "../../src/wire/vxlan.js";
 import { functionMac, mac } from "../bpf/world.js";
 import { NEIGHBOUR } from "./node.js";
 
+const INTERFACES = [
+	...(["ap", "net", "up"] as const),
+	...(["p1i", "p1o", "p2i", "p2o", "p3i", "p4i", "p4o"] as const),
+	...(["efi", "efo"] as const),
+] as const;
+
 /** MACs of the world's interfaces, numbered in the order it makes them. */
 export const MAC = Object.fromEntries(
-	["ap", "net", "up", "p1i", "p1o", "p2i", "p2o", "p3i", "p4i", "p4o"].map(
-		(name, i) => [name, mac(i + 1)],
-	),
-) as Record<
-	"ap" | "net" | "up" | "p1i" | "p1o" | "p2i" | "p2o" | "p3i" | "p4i" | "p4o",
-	string
->;
+	INTERFACES.map((name, i) => [name, mac(i + 1)]),
+) as Record<(typeof INTERFACES)[number], string>;
 
 export type Interface = keyof typeof MAC;
 
@@ -82,6 +83,40 @@ export const fromEdge2 = (
 ) =>
 	packet(
 		eth({ src: NEIGHBOUR.router, dst: MAC.up }),
+		...inTunnel(spi, si, tunnel, ...parts),
+	);
+/** As the EF gives it, on one of its sides. */
+export const fromEf = (
+	side: "efi" | "efo",
+	spi: number,
+	si: number,
+	tunnel: Tunnel,
+	...parts: Parts
+) =>
+	packet(
+		eth({ src: functionMac(side), dst: MAC[side] }),
+		...inTunnel(spi, si, tunnel, ...parts),
+	);
+/** On its way out of an underlay interface. */
+export const toEdge2 = (
+	spi: number,
+	si: number,
+	tunnel: Tunnel,
+	...parts: Parts
+) =>
+	packet(
+		eth({ src: MAC.up, dst: NEIGHBOUR.router }),
+		...inTunnel(
+			spi,
+			si,
+			{ src: "192.0.2.1", dst: "192.0.2.5", ...tunnel },
+			...parts,
+		),
+	);
+
+/** VXLAN-GPE with an NSH, as edge2 makes it, around `parts`. */
+const inTunnel = (spi: number, si: number, tunnel: Tunnel, ...parts: Parts) =>
+	[
 		ipv4({
 			src: tunnel.src ?? "192.0.2.5",
 			dst: tunnel.dst ?? "192.0.2.1",
@@ -96,7 +131,7 @@ export const fromEdge2 = (
 		vxlanGpe(tunnel.vxlan),
 		nsh({ spi, si, ttl: 60, ...tunnel.nsh }),
 		...parts,
-	);
+	] as const;
 
 /** The largest IPv4 packet of `bytes` in all, as TCP data. */
 export const sized = (bytes: number, dport: number) =>

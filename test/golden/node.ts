@@ -25,6 +25,9 @@ export const SPI = {
 	transit: 11,
 	/** Of tenant green, whose prefix is blue's. */
 	green: 13,
+	/** As `remote`, but sealed between the nodes: encrypted, or signed. */
+	sealed: 15,
+	signed: 17,
 } as const;
 
 export const BLUE = 1;
@@ -105,6 +108,18 @@ const paths: PathState[] = [
 		mtu: 1440,
 	}),
 	pair({
+		spi: SPI.sealed,
+		forward: [firewall, { ...edge2, sealed: "esp" }, null],
+		reverse: [null, { ...firewall, sealed: "esp" }, exit],
+		mtu: 1372,
+	}),
+	pair({
+		spi: SPI.signed,
+		forward: [firewall, { ...edge2, sealed: "mac" }, null],
+		reverse: [null, { ...firewall, sealed: "mac" }, exit],
+		mtu: 1372,
+	}),
+	pair({
 		spi: SPI.green,
 		tenantId: GREEN,
 		forward: [firewall, exit],
@@ -150,6 +165,8 @@ const blueRules = [
 	rule(60, [tcpTo(25)], "drop"),
 	rule(50, [tcpTo(22)], SPI.bridged),
 	rule(40, [tcpTo(21)], SPI.translated),
+	rule(38, [tcpTo(465)], SPI.sealed),
+	rule(36, [tcpTo(993)], SPI.signed),
 	rule(30, [proto(1), proto(58)], SPI.local),
 	rule(20, [tcpTo(9)], "pass"),
 	rule(10, [{ ...tcpTo(7), dscp: 46, dscpMask: 0x3f }], "drop"),

@@ -42,6 +42,23 @@ export const underlay = (frame: Buffer): Step => ({
 	on: "up",
 	frame,
 });
+/** The EF's inside gives back what it has opened, its outside what it has sealed. */
+export const inner = (frame: Buffer): Step => ({
+	program: "inner",
+	on: "efi",
+	frame,
+});
+export const outer = (frame: Buffer): Step => ({
+	program: "outer",
+	on: "efo",
+	frame,
+});
+/** About to leave by the underlay. */
+export const wire = (frame: Buffer): Step => ({
+	program: "wire",
+	on: "up",
+	frame,
+});
 
 export const delivered = access(f.fromUser(f.up4, f.syn(80)));
 export const passed = port("p1o", f.fromFunction("p1o", f.up4, f.syn(80)));

@@ -8,6 +8,7 @@ import { headers } from "./headers.js";
 import { plain } from "./plain.js";
 import { ports } from "./ports.js";
 import type { Row } from "./row.js";
+import { sealed } from "./sealed.js";
 import { tunnels } from "./tunnels.js";
 
 export const rows: readonly Row[] = [
@@ -16,5 +17,6 @@ export const rows: readonly Row[] = [
 	...ports,
 	...answers,
 	...tunnels,
+	...sealed,
 	...plain,
 ];

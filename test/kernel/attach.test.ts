@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { attachedTag, attachIngress, detach } from "../../src/kernel/attach.js";
+import { attachedTag, attachProgram, detach } from "../../src/kernel/attach.js";
 import { BpfObject, type MapDefinition } from "../../src/kernel/bpf.js";
 import { u32, u64 } from "../../src/kernel/codec.js";
 import { deleteLink, ensureVeth } from "../../src/kernel/ip.js";
@@ -51,7 +51,7 @@ for (const forceClsact of [false, true]) {
 		const [first, second] = [object.program("first"), object.program("second")];
 		assert.equal(attachedTag(place()), undefined);
 		assert.deepEqual(
-			attachIngress({ ...place(), programFd: first.fd, forceClsact }),
+			attachProgram({ ...place(), programFd: first.fd, forceClsact }),
 			{ kind, replaced: false },
 		);
 		assert.equal(attachedTag(place()), first.tag);
@@ -63,7 +63,7 @@ for (const forceClsact of [false, true]) {
 			if (i % 20 > 0) continue;
 			const { fd } = (i / 20) % 2 === 1 ? second : first;
 			assert.deepEqual(
-				attachIngress({ ...place(), programFd: fd, forceClsact }),
+				attachProgram({ ...place(), programFd: fd, forceClsact }),
 				{ kind, replaced: true },
 			);
 		}
@@ -83,12 +83,12 @@ for (const forceClsact of [false, true]) {
 test("tcx: a link whose interface is gone gives way to a new one", async (t) => {
 	const { a, b, object, socket, seen, place } = await world(t);
 	const programFd = object.program("first").fd;
-	attachIngress({ ...place(), programFd });
+	attachProgram({ ...place(), programFd });
 	await deleteLink("vb", b);
 	assert.equal(attachedTag({ ...place(), ifindex: 2 }), undefined);
 	socket.close();
 	await ensureVeth({ name: "va", netns: a }, { name: "vb", netns: b });
-	assert.deepEqual(attachIngress({ ...place(), programFd }), {
+	assert.deepEqual(attachProgram({ ...place(), programFd }), {
 		kind: "tcx",
 		replaced: false,
 	});
@@ -106,12 +106,12 @@ test("an interface that is not there and a path off the bpffs are refused", asyn
 	const { object, place } = await world(t);
 	const programFd = object.program("first").fd;
 	assert.throws(
-		() => attachIngress({ ...place(), ifindex: 4242, programFd }),
+		() => attachProgram({ ...place(), ifindex: 4242, programFd }),
 		/attach to interface 4242: ENODEV/,
 	);
 	assert.throws(
 		() =>
-			attachIngress({
+			attachProgram({
 				...place(),
 				pinPath: "/tmp/chainmail-no-bpffs",
 				programFd,

@@ -1,5 +1,6 @@
 /** Entries of the maps that say who is who: tenants, interfaces, nodes, addresses. */
 
+import type { Attachment } from "../../functions/runtime.js";
 import type * as layout from "../../kernel/layout.gen.js";
 import {
 	type IfaceKey,
@@ -9,7 +10,7 @@ import {
 	SCOPE_SHARED,
 } from "../../kernel/layout.gen.js";
 import type { NodeState } from "../../plan/state.js";
-import { addressBytes } from "../../wire/address.js";
+import { addressBytes, parseMac } from "../../wire/address.js";
 import { VXLAN_GPE_PORT } from "../../wire/vxlan.js";
 import { addrOf, lpmOf, textOf } from "./encode.js";
 
@@ -84,6 +85,16 @@ export function ownerEntries(
 		}
 	}
 	return [...owners.values()];
+}
+
+/** Entry of the map `ef`: the host ends of the node's encryption function. */
+export function efValue(inside: Attachment, outside: Attachment): layout.Ef {
+	const side = ({ ifindex, functionMac, hostMac }: Attachment) => ({
+		ifindex,
+		dmac: new Uint8Array(parseMac(functionMac)),
+		smac: new Uint8Array(parseMac(hostMac)),
+	});
+	return { inside: side(inside), outside: side(outside), present: 1 };
 }
 
 /** By node id; this node is no peer of its own. */

@@ -67,9 +67,13 @@ export function pathValue(
 			(path.hops.some((hop) => hop?.kind === "node" && hop.far)
 				? PathFlags.FAR
 				: 0) |
-			(path.byDscp ? PathFlags.DSCP : 0),
+			(path.byDscp ? PathFlags.DSCP : 0) |
+			(path.hops.some((hop) => hop?.sealed) ? PathFlags.SEALED : 0),
+		backup: 0,
 	};
 }
+
+const SEALED = { esp: HopFlags.SEALED, mac: HopFlags.SIGNED } as const;
 
 /**
  * Throws where a hop names a port that is not there. One that could not be made
@@ -81,12 +85,14 @@ export function hopValue(
 	attachments: Attachments,
 ): layout.Hop {
 	if (hop === null) return EMPTY;
-	if (hop.kind === "exit") return { ...EMPTY, kind: HopKind.EXIT };
+	const sealed = hop.sealed ? SEALED[hop.sealed] : 0;
+	if (hop.kind === "exit")
+		return { ...EMPTY, kind: HopKind.EXIT, flags: sealed };
 	if (hop.kind === "node")
 		return {
 			...EMPTY,
 			kind: HopKind.NODE,
-			flags: hop.far ? HopFlags.FAR : 0,
+			flags: sealed | (hop.far ? HopFlags.FAR : 0),
 			node: hop.nodeId,
 		};
 	const port = attachments.get(hop.port);
@@ -96,13 +102,15 @@ export function hopValue(
 		port: port?.id ?? hop.port,
 		side: hop.kind === "port" && forward ? PortSide.OUTSIDE : PortSide.INSIDE,
 	};
-	if (port === null) return hop.kind === "tap" ? EMPTY : { ...EMPTY, ...back };
+	if (port === null)
+		return hop.kind === "tap" ? EMPTY : { ...EMPTY, ...back, flags: sealed };
 	if (!port)
 		throw new Error(
 			`port ${hop.port}: is not attached (its instance is missing in the node's state)`,
 		);
 	const end = "tap" in port ? port.tap : forward ? port.inside : port.outside;
-	return { ...EMPTY, ...link(end), ...back };
+	const attached = link(end);
+	return { ...EMPTY, ...attached, ...back, flags: attached.flags | sealed };
 }
 
 function link(

@@ -7,6 +7,7 @@ const ABOUT: Readonly<Record<Kind, string>> = {
 	Tenant: "Whose traffic it is: users behind these subnets.",
 	Node: "A Linux machine with an agent, and its interfaces.",
 	Function: "A security function, and its copies on nodes.",
+	FlowClass: "Packets of a kind, for policies that treat them differently.",
 	Policy: "Which packets pass which functions, in which order.",
 };
 

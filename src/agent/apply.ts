@@ -78,6 +78,8 @@ export class Applier {
 			"tenant-remove": (_, next) => tables.pruneTenants(next),
 			"peer-set": (_, next) => tables.addPeers(next),
 			"peer-remove": (_, next) => tables.prunePeers(next),
+			/* Keys are between encryption functions and the authentication centre. */
+			"links-set": () => {},
 			"instance-add": ensure,
 			"instance-update": ensure,
 			"port-set": ensure,

@@ -4,6 +4,7 @@
  * counts, but staff is not held up.
  */
 import { Effort } from "../model/compile.js";
+import { narrowed, partsOf } from "../model/flow-class.js";
 import type { Intent } from "../model/intent.js";
 import { parseRule } from "../model/language/index.js";
 import { measure } from "../model/measure.js";
@@ -70,11 +71,13 @@ export function checkQuota({ tenant }: Identity, intent: Intent): void {
 	for (const policy of own) {
 		const parsed = parseRule(policy.spec.rule);
 		if (!parsed.ok) continue;
-		const { predicate } = parsed.rule;
-		const made = measure(policy, predicate, tenant, new Effort());
-		for (const mask of made.masks) masks.add(mask);
-		keys += made.keys;
-		steps += made.steps;
+		for (const part of partsOf(policy, intent)) {
+			const predicate = narrowed(parsed.rule.predicate, part);
+			const made = measure(policy, predicate, tenant, new Effort(), part.only);
+			for (const mask of made.masks) masks.add(mask);
+			keys += made.keys;
+			steps += made.steps;
+		}
 	}
 	for (const [what, count] of [
 		["keys", keys],

@@ -1,9 +1,16 @@
 /** Changes to an intent: add, replace and remove documents. Nothing is mutated. */
 import { isDeepStrictEqual } from "node:util";
+import { encryptionOf } from "./encryption.js";
 import type { Intent, IntentDocument, Kind } from "./intent.js";
-import { parseRule } from "./language/index.js";
+import { parsePredicate, parseRule } from "./language/index.js";
 
-export const KINDS: readonly Kind[] = ["Tenant", "Node", "Function", "Policy"];
+export const KINDS: readonly Kind[] = [
+	"Tenant",
+	"Node",
+	"Function",
+	"FlowClass",
+	"Policy",
+];
 
 export interface Change {
 	readonly kind: Kind;
@@ -15,6 +22,7 @@ export const emptyIntent: Intent = {
 	tenants: new Map(),
 	nodes: new Map(),
 	functions: new Map(),
+	flowClasses: new Map(),
 	policies: new Map(),
 };
 
@@ -25,6 +33,7 @@ const FIELD = {
 	Tenant: "tenants",
 	Node: "nodes",
 	Function: "functions",
+	FlowClass: "flowClasses",
 	Policy: "policies",
 } as const;
 
@@ -71,6 +80,7 @@ export function applyDocuments(
 		tenants: new Map(intent.tenants),
 		nodes: new Map(intent.nodes),
 		functions: new Map(intent.functions),
+		flowClasses: new Map(intent.flowClasses),
 		policies: new Map(intent.policies),
 	};
 	const changes = documents.map((document): Change => {
@@ -133,6 +143,7 @@ export function removeDocument(
 			tenants: without(intent.tenants, "Tenant"),
 			nodes: without(intent.nodes, "Node"),
 			functions: without(intent.functions, "Function"),
+			flowClasses: without(intent.flowClasses, "FlowClass"),
 			policies: without(intent.policies, "Policy"),
 		},
 		change: { kind, name, change: "removed" },
@@ -174,9 +185,19 @@ function referencesOf(
 					document.spec.instances.map((i) => i.node),
 				),
 			];
+		case "FlowClass": {
+			const parsed = parsePredicate(document.spec.match);
+			const tenants = parsed.ok ? parsed.places.tenants : [];
+			return refs(
+				"Tenant",
+				tenants.map((t) => t.name),
+			);
+		}
 		case "Policy": {
+			const classes = refs("FlowClass", encryptionOf(document.spec).except);
 			const parsed = parseRule(document.spec.rule);
-			if (!parsed.ok) return refs("Tenant", [document.spec.tenant]);
+			if (!parsed.ok)
+				return [...refs("Tenant", [document.spec.tenant]), ...classes];
 			const { rule, places } = parsed;
 			const { action } = rule;
 			return [
@@ -185,6 +206,7 @@ function referencesOf(
 					...places.tenants.map((t) => t.name),
 				]),
 				...refs("Function", action.kind === "chain" ? action.functions : []),
+				...classes,
 			];
 		}
 	}

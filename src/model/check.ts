@@ -5,13 +5,20 @@
 
 import { prefixFault } from "./address.js";
 import { allDocuments } from "./change.js";
+import { checkEncryption } from "./check-encryption.js";
 import { checkFunction } from "./check-function.js";
 import { checkNodes } from "./check-node.js";
 import { PolicyChecker } from "./check-policy.js";
 import type { Effort } from "./compile.js";
-import type { Intent, IntentDocument, TenantDocument } from "./intent.js";
+import type {
+	FlowClassDocument,
+	Intent,
+	IntentDocument,
+	TenantDocument,
+} from "./intent.js";
+import { parsePredicate } from "./language/index.js";
 import type { Problem } from "./problem.js";
-import { Report } from "./report.js";
+import { nameHint, Report, unknownName } from "./report.js";
 import { JsonSource, type Source } from "./source.js";
 
 /** The place of a document: from its source, or by its kind and name. */
@@ -38,15 +45,34 @@ export function checkIntent(
 		const report = reportOf(document);
 		if (document.kind === "Tenant") checkTenant(document, intent, report);
 		if (document.kind === "Function") checkFunction(document, intent, report);
-		if (document.kind === "Policy")
-			policies.check(
-				document,
-				report,
-				sources.has(document) ? effort : undefined,
-			);
+		if (document.kind === "FlowClass") checkClass(document, intent, report);
+		if (document.kind === "Policy") {
+			const own = sources.has(document) ? effort : undefined;
+			policies.check(document, report, own);
+			checkEncryption(document, intent, report, own);
+		}
 	}
 	checkNodes(intent, reportOf);
 	return problems;
+}
+
+function checkClass(
+	{ spec }: FlowClassDocument,
+	{ tenants }: Intent,
+	report: Report,
+): void {
+	const parsed = parsePredicate(spec.match);
+	const path = ["spec", "match"];
+	const { match } = spec;
+	if (!parsed.ok)
+		for (const { span, message, hint } of parsed.problems)
+			report.within(path, match, span, message, hint);
+	else
+		for (const { name, span } of parsed.places.tenants)
+			if (!tenants.has(name)) {
+				const hint = nameHint("tenant", name, tenants);
+				report.within(path, match, span, unknownName("tenant", name), hint);
+			}
 }
 
 function checkTenant(

@@ -9,9 +9,11 @@ import { sourceOf } from "./check.js";
 import { tenantsOf } from "./check-policy.js";
 import { compilePredicate, PredicateTooLargeError } from "./compile.js";
 import { findShadow } from "./cover.js";
+import { narrowed, type PolicyPart, partsOf } from "./flow-class.js";
 import type { Intent, IntentDocument, PolicyDocument } from "./intent.js";
 import {
 	evaluate,
+	type Predicate,
 	parseRule,
 	printAction,
 	protocolName,
@@ -19,7 +21,7 @@ import {
 } from "./language/index.js";
 import type { MaskedKey, Packet } from "./packet.js";
 import type { Problem } from "./problem.js";
-import type { Source } from "./source.js";
+import type { Path, Source } from "./source.js";
 import {
 	common,
 	conjunction,
@@ -41,6 +43,8 @@ export interface Finding {
 	/** A packet that fits `policy` and one of `by`. */
 	readonly witness: Packet;
 	readonly message: string;
+	/** Where it is in the policy that loses; absent: its rule. */
+	readonly at?: Path;
 }
 
 export interface Findings {
@@ -53,10 +57,13 @@ export interface Findings {
 const MAX_FINDINGS = 1000;
 const MAX_WORK = 20_000_000;
 
-/** One policy as it applies to a tenant. */
+/** One policy, or an exception of it, as it applies to a tenant. */
 interface Entry {
 	readonly policy: PolicyDocument;
-	readonly rule: Rule;
+	/** The class of an exception. */
+	readonly only?: string;
+	readonly predicate: Predicate;
+	/** What becomes of packets, encryption included. */
 	readonly action: string;
 	readonly priority: number;
 	/** Position in the order of evaluation. */
@@ -135,7 +142,7 @@ export function conflictProblems(
 		if (!document) return [];
 		return [
 			{
-				...sourceOf(document, sources).value(["spec", "rule"]),
+				...sourceOf(document, sources).value(finding.at ?? ["spec", "rule"]),
 				message: finding.message,
 				hint: `for example ${formatPacket(finding.witness)}`,
 				severity: "warning",
@@ -154,11 +161,16 @@ export function formatPacket(packet: Packet): string {
 	return `tenant ${tenant} src ${src} dst ${dst} proto ${protocolName(proto)}${ports}${icmp}${mark}`;
 }
 
-/** Compiles each policy once, or once a tenant where its rule names tenants. */
+/** Compiles each part of a policy once, or once a tenant where it names tenants. */
 class EntryCompiler {
 	private readonly parsed: {
 		policy: PolicyDocument;
 		rule: Rule;
+		parts: readonly {
+			readonly part: PolicyPart;
+			readonly predicate: Predicate;
+			readonly action: string;
+		}[];
 		perTenant: boolean;
 		tenants: ReadonlySet<string>;
 	}[] = [];
@@ -181,10 +193,17 @@ class EntryCompiler {
 			if (!budget.spend(PARSE_WORK)) break;
 			const parsed = parseRule(policy.spec.rule);
 			if (!parsed.ok) continue;
+			const { rule, places } = parsed;
+			const parts = partsOf(policy, intent).map((part) => ({
+				part,
+				predicate: narrowed(rule.predicate, part),
+				action: actionOf(rule, part),
+			}));
 			this.parsed.push({
 				policy,
-				rule: parsed.rule,
-				perTenant: parsed.places.tenants.length > 0,
+				rule,
+				parts,
+				perTenant: places.tenants.length > 0 || parts.length > 1,
 				tenants: new Set(tenantsOf(policy, intent)),
 			});
 		}
@@ -200,37 +219,40 @@ class EntryCompiler {
 
 	entries(tenant: string): Entry[] {
 		const entries: Entry[] = [];
-		for (const { policy, rule, perTenant, tenants } of this.parsed) {
+		for (const { policy, parts, perTenant, tenants } of this.parsed) {
 			if (!tenants.has(tenant)) continue;
-			const keys = this.keys(policy, rule, perTenant, tenant);
-			if (!this.budget.spend(keys.length)) return [];
-			const made: Entry & { keys: Key[] } = {
-				policy,
-				rule,
-				action: printAction(rule.action),
-				priority: policy.spec.priority ?? DEFAULT_PRIORITY,
-				rank: entries.length,
-				keys: [],
-			};
-			made.keys.push(
-				...keys.map((key) => ({ bits: toTernary(key), entry: made })),
-			);
-			entries.push(made);
+			for (const { part, predicate, action } of parts) {
+				const keys = this.keys(part.flowClass, predicate, perTenant, tenant);
+				if (!this.budget.spend(keys.length)) return [];
+				const made: Entry & { keys: Key[] } = {
+					policy,
+					...(part.only && { only: part.only.name }),
+					predicate,
+					action,
+					priority: policy.spec.priority ?? DEFAULT_PRIORITY,
+					rank: entries.length,
+					keys: [],
+				};
+				made.keys.push(
+					...keys.map((key) => ({ bits: toTernary(key), entry: made })),
+				);
+				entries.push(made);
+			}
 		}
 		return entries;
 	}
 
 	private keys(
-		policy: PolicyDocument,
-		rule: Rule,
+		flowClass: string,
+		predicate: Predicate,
 		perTenant: boolean,
 		tenant: string,
 	): readonly MaskedKey[] {
-		const known = perTenant ? undefined : this.shared.get(policy.name);
+		const known = perTenant ? undefined : this.shared.get(flowClass);
 		if (known) return known;
 		try {
-			const keys = compilePredicate(rule.predicate, tenant);
-			if (!perTenant) this.shared.set(policy.name, keys);
+			const keys = compilePredicate(predicate, tenant);
+			if (!perTenant) this.shared.set(flowClass, keys);
 			return keys;
 		} catch (error) {
 			// checkIntent() reports a predicate that is too large.
@@ -238,6 +260,12 @@ class EntryCompiler {
 			throw error;
 		}
 	}
+}
+
+/** The same for what treats packets alike: two policies that do are not in conflict. */
+function actionOf({ action }: Rule, { encryption }: PolicyPart): string {
+	const { when, integrity } = encryption;
+	return `${printAction(action)} ${when} ${integrity}`;
 }
 
 /**
@@ -254,8 +282,10 @@ function conflicts(
 	const findings: Finding[] = [];
 	const pairs = new Set<string>();
 	const note = (a: Key, b: Key) => {
+		/* A policy's exceptions are meant to stand before it. */
+		if (a.entry.policy === b.entry.policy) return;
 		const [first, second] = a.entry.rank < b.entry.rank ? [a, b] : [b, a];
-		const id = `${first.entry.rank} ${second.entry.rank}`;
+		const id = `${first.entry.policy.name} ${second.entry.policy.name}`;
 		if (pairs.has(id)) return;
 		const packet = witness(conjunction(a.bits, b.bits));
 		if (!packet || !isWitness(packet, first.entry, second.entry)) return;
@@ -267,7 +297,7 @@ function conflicts(
 			policy: loser.policy.name,
 			by: [winner.policy.name],
 			witness: packet,
-			message: `policies \`${loser.policy.name}\` and \`${winner.policy.name}\` have priority ${loser.priority} and overlap, with different actions; \`${winner.policy.name}\` wins by name`,
+			message: `policies \`${loser.policy.name}\` and \`${winner.policy.name}\` have priority ${loser.priority} and overlap, with different actions${unlike(winner, loser)}; \`${winner.policy.name}\` wins by name`,
 		});
 	};
 	const tables = space.tables();
@@ -335,18 +365,35 @@ function shadows(
 		if (!packet) continue;
 		const first = by.map((key) => key.entry).sort((a, b) => a.rank - b.rank);
 		const names = [...new Set(first.map((e) => e.policy.name))];
-		const shown = names.slice(0, 5).map((name) => `\`${name}\``);
-		const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
+		const all = [...new Set(first.map(nameOf))];
+		const shown = all.slice(0, 5);
+		const more = all.length > 5 ? ` and ${all.length - 5} more` : "";
+		const { only } = entry;
+		const what = only === undefined ? "" : `exception \`${only}\` of `;
 		findings.push({
 			kind: "shadowed",
 			tenant,
 			policy: entry.policy.name,
 			by: names,
 			witness: packet,
-			message: `policy \`${entry.policy.name}\` is never reached: ${shown.join(", ")}${more} ${names.length > 1 ? "take" : "takes"} all its packets`,
+			message: `${what}policy \`${entry.policy.name}\` is never reached: ${shown.join(", ")}${more} ${all.length > 1 ? "take" : "takes"} all its packets`,
+			...(only === undefined ? {} : { at: ["spec", "encrypt", "except"] }),
 		});
 	}
 	return findings;
+}
+
+/** As it reads where it takes another's packets. */
+function nameOf({ policy, only }: Entry): string {
+	return only === undefined
+		? `\`${policy.name}\``
+		: `\`${policy.name}/${only}\``;
+}
+
+/** Said where the difference does not show in the rules. */
+function unlike(a: Entry, b: Entry): string {
+	const chain = ({ policy }: Entry) => policy.spec.rule.split(">>")[1]?.trim();
+	return chain(a) === chain(b) ? " (encryption)" : "";
 }
 
 function showing(
@@ -365,4 +412,4 @@ function showing(
 }
 
 const isWitness = (packet: Packet, a: Entry, b: Entry): boolean =>
-	evaluate(a.rule.predicate, packet) && evaluate(b.rule.predicate, packet);
+	evaluate(a.predicate, packet) && evaluate(b.predicate, packet);

@@ -3,6 +3,7 @@
  * validate YAML files, the HTTP API and generate the OpenAPI document.
  */
 import { type Static, Type } from "typebox";
+import { Encrypt, Integrity } from "./encryption.js";
 import { FunctionSpec } from "./function-spec.js";
 import {
 	Address,
@@ -77,9 +78,27 @@ export const NodeSpec = Type.Object(
 				description: "MTU of the underlay in bytes (default: 1500)",
 			}),
 		),
+		domain: Type.Optional(
+			described(
+				Name,
+				"trust domain of the node; nodes without one are of one domain together",
+			),
+		),
 		interfaces: Type.Array(NodeInterface, {
 			minItems: 1,
 			description: "the interfaces that Chainmail works on",
+		}),
+	},
+	closed,
+);
+
+export const FlowClassSpec = Type.Object(
+	{
+		match: Type.String({
+			minLength: 1,
+			maxLength: 16_384,
+			description:
+				"predicate as in match(…) of a policy: proto=tcp & dport={25, 465, 587}",
 		}),
 	},
 	closed,
@@ -109,6 +128,8 @@ export const PolicySpec = Type.Object(
 				description: "how packets are led (default: nsh)",
 			}),
 		),
+		encrypt: Type.Optional(Encrypt),
+		integrity: Type.Optional(Integrity),
 		onChange: Type.Optional(
 			Type.Union([Type.Literal("resteer"), Type.Literal("keep")], {
 				description:
@@ -126,6 +147,7 @@ function document<K extends string, S extends Type.TSchema>(kind: K, spec: S) {
 export const TenantDocument = document("Tenant", TenantSpec);
 export const NodeDocument = document("Node", NodeSpec);
 export const FunctionDocument = document("Function", FunctionSpec);
+export const FlowClassDocument = document("FlowClass", FlowClassSpec);
 export const PolicyDocument = document("Policy", PolicySpec);
 
 /** Schema of each kind, keyed by its name in YAML. */
@@ -133,6 +155,7 @@ export const documents = {
 	Tenant: TenantDocument,
 	Node: NodeDocument,
 	Function: FunctionDocument,
+	FlowClass: FlowClassDocument,
 	Policy: PolicyDocument,
 } as const;
 
@@ -140,11 +163,13 @@ export type Kind = keyof typeof documents;
 export type TenantDocument = Static<typeof TenantDocument>;
 export type NodeDocument = Static<typeof NodeDocument>;
 export type FunctionDocument = Static<typeof FunctionDocument>;
+export type FlowClassDocument = Static<typeof FlowClassDocument>;
 export type PolicyDocument = Static<typeof PolicyDocument>;
 export type IntentDocument =
 	| TenantDocument
 	| NodeDocument
 	| FunctionDocument
+	| FlowClassDocument
 	| PolicyDocument;
 
 /** Everything declared, by kind and name. Immutable: a change makes a new one. */
@@ -152,5 +177,6 @@ export interface Intent {
 	readonly tenants: ReadonlyMap<string, TenantDocument>;
 	readonly nodes: ReadonlyMap<string, NodeDocument>;
 	readonly functions: ReadonlyMap<string, FunctionDocument>;
+	readonly flowClasses: ReadonlyMap<string, FlowClassDocument>;
 	readonly policies: ReadonlyMap<string, PolicyDocument>;
 }

@@ -13,7 +13,7 @@ import {
 	parseAllDocuments,
 } from "yaml";
 import type { IntentDocument } from "./intent.js";
-import { parseRule } from "./language/index.js";
+import { parsePredicate, parseRule } from "./language/index.js";
 import { type Problem, quoted } from "./problem.js";
 import {
 	JsonSource,
@@ -160,13 +160,15 @@ class Loader {
 	}
 
 	private hasGoodRule(document: IntentDocument, source: Source): boolean {
-		if (document.kind !== "Policy") return true;
-		const text = document.spec.rule;
-		const parsed = parseRule(text);
+		const { kind, spec } = document;
+		if (kind !== "Policy" && kind !== "FlowClass") return true;
+		const field = kind === "Policy" ? "rule" : "match";
+		const text = kind === "Policy" ? spec.rule : spec.match;
+		const parsed = kind === "Policy" ? parseRule(text) : parsePredicate(text);
 		if (parsed.ok) return true;
 		for (const { span, message, hint } of parsed.problems)
 			this.problems.push({
-				...source.value(["spec", "rule"], { text, span }),
+				...source.value(["spec", field], { text, span }),
 				message,
 				...(hint ? { hint } : {}),
 			});

@@ -7,7 +7,7 @@ import {
 	type Effort,
 	PredicateTooLargeError,
 } from "./compile.js";
-import type { PolicyDocument } from "./intent.js";
+import type { FlowClassDocument, PolicyDocument } from "./intent.js";
 import type { Predicate } from "./language/index.js";
 import type { MaskedKey } from "./packet.js";
 import { toTernary } from "./ternary.js";
@@ -25,23 +25,31 @@ export interface Measure {
 	readonly tooLarge?: string;
 }
 
-/** Documents never change: a changed policy is another one. */
-const known = new WeakMap<PolicyDocument, Map<string, Measure>>();
+type Owner = PolicyDocument | FlowClassDocument;
+/**
+ * By policy, and within by the class of an exception. Documents never change: a
+ * changed policy is another one.
+ */
+const known = new WeakMap<Owner, WeakMap<Owner, Map<string, Measure>>>();
 
 /**
- * The policy's predicate as compiled for a tenant. What is not known yet is
- * taken from `effort`; throws EffortSpentError where that does not suffice.
+ * A predicate of the policy's as compiled for a tenant: its own, or that of its
+ * exception `only`. What is not known yet is taken from `effort`; throws
+ * EffortSpentError where that does not suffice.
  */
 export function measure(
 	policy: PolicyDocument,
 	predicate: Predicate,
 	tenant: string,
 	effort: Effort,
+	only?: FlowClassDocument,
 ): Measure {
-	const ofPolicy = known.get(policy) ?? new Map<string, Measure>();
+	const ofPolicy = known.get(policy) ?? new WeakMap();
 	known.set(policy, ofPolicy);
-	const made = ofPolicy.get(tenant) ?? compileAndMeasure();
-	ofPolicy.set(tenant, made);
+	const ofPart = ofPolicy.get(only ?? policy) ?? new Map<string, Measure>();
+	ofPolicy.set(only ?? policy, ofPart);
+	const made = ofPart.get(tenant) ?? compileAndMeasure();
+	ofPart.set(tenant, made);
 	return made;
 
 	function compileAndMeasure(): Measure {

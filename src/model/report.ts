@@ -9,8 +9,14 @@ export class Report {
 	) {}
 
 	/** A problem with the value at `path`. */
-	value(path: Path, message: string, hint?: string): void {
-		this.add({ ...this.source.value(path), message }, hint);
+	value(
+		path: Path,
+		message: string,
+		hint?: string,
+		severity?: "warning",
+	): void {
+		const place = this.source.value(path);
+		this.add({ ...place, message, ...(severity ? { severity } : {}) }, hint);
 	}
 
 	/** A problem with a key, or with its absence. */
@@ -57,4 +63,8 @@ export const nameHint = (
 	known: ReadonlyMap<string, unknown>,
 ): string =>
 	suggest(name, known.keys()) ??
-	`declare it: \`kind: ${kind.charAt(0).toUpperCase()}${kind.slice(1)}\`, \`name: ${name}\``;
+	`declare it: \`kind: ${documentKind(kind)}\`, \`name: ${name}\``;
+
+/** `flow class` is a `FlowClass`. */
+const documentKind = (words: string): string =>
+	words.replace(/(?:^| )([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -29,11 +29,20 @@ function ordered(value: unknown, schema: Type.TSchema | undefined): unknown {
 		return value.map((item) => ordered(item, items));
 	}
 	if (typeof value !== "object" || value === null) return value;
-	const properties = Type.IsObject(schema) ? schema.properties : {};
+	const properties = propertiesOf(schema);
 	const order = Object.keys(properties);
 	const entries = Object.entries(value);
 	entries.sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
 	return Object.fromEntries(
 		entries.map(([key, inner]) => [key, ordered(inner, properties[key])]),
 	);
+}
+
+/** Of a mapping, also where other forms may stand in its place. */
+function propertiesOf(
+	schema: Type.TSchema | undefined,
+): Record<string, Type.TSchema> {
+	if (Type.IsObject(schema)) return schema.properties;
+	const forms = Type.IsUnion(schema) ? schema.anyOf : [];
+	return Object.assign({}, ...forms.map(propertiesOf));
 }

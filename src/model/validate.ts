@@ -202,12 +202,15 @@ function explainUnion(
 	const words = schema.anyOf.flatMap((option) =>
 		Type.IsLiteral(option) ? [String(option.const)] : [],
 	);
+	const mapping = schema.anyOf.find((option) => Type.IsObject(option));
 	if (words.length > 0) {
 		if (typeof value === "string" && words.includes(value)) return;
+		if (mapping && isRecord(value))
+			return void explainObject(value, mapping, path, out);
 		const hint = suggest(wordOf(value), words, `known: ${words.join(", ")}`);
 		const message = isScalarValue(value)
 			? `\`${nameOf(path)}\` cannot be ${quoted(wordOf(value))}`
-			: `\`${nameOf(path)}\` must be a word, not ${describe(value)}`;
+			: `\`${nameOf(path)}\` must be a word${mapping ? " or a mapping" : ""}, not ${describe(value)}`;
 		out.push({ path, at: "value", message, ...(hint ? { hint } : {}) });
 		return;
 	}
@@ -311,6 +314,8 @@ const HINTS: Readonly<Record<string, string>> = {
 	spec: "what is declared stands under `spec:`",
 	ruleset: "ruleset: { file: /etc/chainmail/rules.nft } or { text: … }",
 	command: "command: [tcpdump, -i, tap]",
+	match: "match: proto=tcp & dport={25, 465, 587}",
+	when: "when: always, between-nodes, between-domains or never",
 };
 
 const nameOf = (path: Path): string => {

@@ -29,6 +29,10 @@ export function applyStep(state: NodeState, step: Step): NodeState {
 				...state,
 				peers: state.peers.filter(({ nodeId }) => nodeId !== step.nodeId),
 			};
+		case "links-set": {
+			const { links: _, ...others } = state;
+			return step.links.length > 0 ? { ...others, links: step.links } : others;
+		}
 		case "instance-add":
 		case "instance-update": {
 			const ports =

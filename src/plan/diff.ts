@@ -56,6 +56,9 @@ export function diff(actual: NodeState | null, desired: NodeState): Step[] {
 			: [{ kind: "node-set", facts } as const]),
 		...tenants.set.map((tenant): Step => ({ kind: "tenant-set", tenant })),
 		...peers.set.map((peer): Step => ({ kind: "peer-set", peer })),
+		...(equal(from.links ?? [], desired.links ?? [])
+			? []
+			: [{ kind: "links-set", links: desired.links ?? [] } as const]),
 		...instances.set.map(
 			(instance): Step => ({
 				kind: instances.isKnown(instance) ? "instance-update" : "instance-add",

@@ -1,5 +1,6 @@
 /** Small networks for tests of the planner and of what uses its plans. */
 import type {
+	FlowClassDocument,
 	FunctionDocument,
 	Intent,
 	IntentDocument,
@@ -22,6 +23,7 @@ export function intentOf(...documents: readonly IntentDocument[]): Intent {
 		tenants: of("Tenant"),
 		nodes: of("Node"),
 		functions: of("Function"),
+		flowClasses: of("FlowClass"),
 		policies: of("Policy"),
 	};
 }
@@ -76,6 +78,10 @@ export function fn(
 			}),
 		},
 	};
+}
+
+export function flowClass(name: string, match: string): FlowClassDocument {
+	return { kind: "FlowClass", name, spec: { match } };
 }
 
 export function policy(

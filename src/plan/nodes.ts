@@ -58,6 +58,7 @@ function draftNode(
 				? { ...path, byDscp: true as const }
 				: path,
 		);
+	const links = paths.linksOf(name);
 	const sets = ruleSets.on(name);
 	const present = new Set([
 		...interfaces.map((port) => port.tenantId),
@@ -81,6 +82,7 @@ function draftNode(
 		})),
 		instances: ports.instancesOn(name),
 		paths: own,
+		...(links.length > 0 && { links }),
 		ruleSets: sets,
 	};
 }

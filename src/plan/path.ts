@@ -3,10 +3,7 @@
  * forward direction is function length-1-i of the reverse one.
  */
 import type { Candidate } from "./combine.js";
-import type { HopState, PathState } from "./state.js";
-
-/** Outer IPv4, UDP, VXLAN-GPE and NSH with MD type 1, in bytes. */
-export const ENCAPSULATION = 20 + 8 + 8 + 24;
+import type { HopState, PathState, Seal } from "./state.js";
 
 /** Functions on one path: MAX_HOPS in bpf/maps.h. */
 export const MAX_FUNCTIONS = 32;
@@ -37,6 +34,10 @@ export interface PathSummary {
 	}[];
 	/** Largest inner IP packet in bytes. */
 	readonly mtu: number;
+	/** Set where keys depend on it. */
+	readonly flowClass?: string;
+	/** Path that stands in while this one's way is broken. */
+	readonly backup?: number;
 }
 
 export interface PathPlan {
@@ -50,7 +51,13 @@ export interface PathPlan {
 	readonly ingress: string;
 	readonly egress: string;
 	readonly stops: readonly Stop[];
+	/** Of each crossing, in forward order; undefined: it is not sealed. */
+	readonly seals: readonly (Seal | undefined)[];
 	readonly mtu: number;
+	/** Set where keys depend on it. */
+	readonly flowClass?: string;
+	/** Forward SPI of its backup; the way back has the one above. */
+	readonly backup?: number;
 }
 
 /** Nodes that serve service index SI_START - i, the exit last. */
@@ -83,10 +90,12 @@ export function viewsOf(
 	const add = (direction: "forward" | "reverse") => {
 		const forward = direction === "forward";
 		const stops = forward ? path.stops : path.stops.toReversed();
+		const seals = forward ? path.seals : path.seals.toReversed();
+		const backup = path.backup && path.backup + (forward ? 0 : 1);
 		const [from, to] = forward
 			? [path.ingress, path.egress]
 			: [path.egress, path.ingress];
-		for (const [node, hops] of hopsOf(from, stops, to, nodeId)) {
+		for (const [node, hops] of hopsOf({ from, stops, to, seals }, nodeId)) {
 			const list = views.get(node) ?? [];
 			views.set(node, list);
 			list.push({
@@ -95,9 +104,11 @@ export function viewsOf(
 				direction,
 				tenantId: path.tenantId,
 				policy: path.policy,
+				...(path.flowClass !== undefined && { flowClass: path.flowClass }),
 				length: stops.length,
 				mtu: path.mtu,
 				active: true,
+				...(backup !== undefined && node === from && { backup }),
 				hops,
 			});
 		}
@@ -107,10 +118,17 @@ export function viewsOf(
 	return views;
 }
 
+/** A path in one direction. */
+interface Direction {
+	readonly from: string;
+	readonly stops: readonly Stop[];
+	readonly to: string;
+	/** Of each crossing, in this direction's order. */
+	readonly seals: PathPlan["seals"];
+}
+
 function hopsOf(
-	ingress: string,
-	stops: readonly Stop[],
-	egress: string,
+	{ from, stops, to, seals }: Direction,
 	nodeId: (node: string) => number,
 ): Map<string, (HopState | null)[]> {
 	const length = stops.length;
@@ -122,15 +140,22 @@ function hopsOf(
 		}
 		hops[index] = hop;
 	};
-	let before = ingress;
-	const way = servers(stops, egress);
+	/* What is sealed for a node is opened there: nothing goes past it. */
+	const mayPass = seals.every((seal) => seal === undefined);
+	let before = from;
+	let crossed = 0;
+	const way = servers(stops, to);
 	for (const [index, node] of way.entries()) {
-		if (before !== node) {
-			const far = way.slice(index).some((other) => other !== node);
+		const isCrossing = before !== node;
+		const seal = isCrossing ? seals[crossed++] : undefined;
+		const sealed = seal && { sealed: seal };
+		if (isCrossing) {
+			const far = mayPass && way.slice(index).some((other) => other !== node);
 			set(before, index, {
 				kind: "node",
 				nodeId: nodeId(node),
 				...(far && { far }),
+				...sealed,
 			});
 		}
 		const stop = stops[index];
@@ -138,10 +163,11 @@ function hopsOf(
 			node,
 			index,
 			stop === undefined
-				? { kind: "exit" }
+				? { kind: "exit", ...sealed }
 				: {
 						kind: stop.attach === "tap" ? "tap" : "port",
 						port: stop.port,
+						...sealed,
 					},
 		);
 		before = node;

@@ -1,11 +1,11 @@
 /** All path pairs of a plan: identity, numbers, ports, and what each node holds. */
+import type { Encryption } from "../model/encryption.js";
 import type { Intent } from "../model/intent.js";
 import type { Allocator } from "./allocate.js";
 import { type NamedCombination, rewrites, type Served } from "./chains.js";
 import type { Combination } from "./combine.js";
 import {
 	crossings,
-	ENCAPSULATION,
 	type PathPlan,
 	type PathSummary,
 	type Stop,
@@ -14,7 +14,13 @@ import {
 	viewsOf,
 } from "./path.js";
 import type { Ports } from "./ports.js";
-import type { PathState } from "./state.js";
+import { byNumber, largestInner, sealOf, seals, termsOf } from "./sealing.js";
+import {
+	type LinkState,
+	type PathState,
+	type Seal,
+	SI_START,
+} from "./state.js";
 
 /** Underlay MTU of a node that declares none, in bytes. */
 export const DEFAULT_MTU = 1500;
@@ -26,6 +32,13 @@ export interface Leg {
 	readonly side: "access" | "exit";
 	readonly ingress: string;
 	readonly egress: string;
+}
+
+/** What a path is for: packets of a policy that are encrypted alike. */
+export interface Purpose {
+	readonly policy: string;
+	readonly flowClass: string;
+	readonly encryption: Encryption;
 }
 
 /** The pair that an SPI belongs to, from 1: two SPIs each, forward the first. */
@@ -40,7 +53,7 @@ interface Laid {
 	readonly summary: PathSummary;
 }
 
-/** Laid paths by lane and policy. */
+/** Laid paths by lane and flow class. */
 type Lanes = Map<string, Map<string, Laid>>;
 
 /** Paths of the plan before: a path that is still the same is not laid again. */
@@ -65,12 +78,14 @@ export class PathCache {
 	}
 }
 
-/** One combination on one leg: all of a path but its policy. */
+/** One combination on one leg, sealed in one way: all of a path but its purpose. */
 interface Lane {
 	readonly key: string;
 	readonly leg: Leg;
 	readonly functions: Served["functions"];
 	readonly members: NamedCombination["members"];
+	/** Of each crossing, in order. */
+	readonly seals: readonly (Seal | undefined)[];
 	/** Largest inner packet in bytes. */
 	readonly mtu: number;
 	/** Every policy has the same ports: no function rewrites. */
@@ -83,7 +98,8 @@ export class PathTable {
 	readonly #views = new Map<string, PathState[]>();
 	readonly #peers = new Map<string, Set<string>>();
 	readonly #summaries: PathSummary[] = [];
-	readonly #lanes = new Map<Leg, Map<NamedCombination, Lane>>();
+	readonly #lanes = new Map<Leg, Map<NamedCombination, Map<string, Lane>>>();
+	readonly #links = new Map<string, LinkState[]>();
 
 	constructor(
 		private readonly intent: Intent,
@@ -97,9 +113,9 @@ export class PathTable {
 	 * Slots of a rule: the SPI of each, or the only SPI. Throws where a path
 	 * cannot be laid.
 	 */
-	lay(policy: string, leg: Leg, served: Served): number[] {
+	lay(purpose: Purpose, leg: Leg, served: Served): number[] {
 		const spis = served.combinations.map((combination) =>
-			this.#layOne(policy, this.#lane(leg, served, combination)),
+			this.#layOne(purpose, this.#lane(purpose, leg, served, combination)),
 		);
 		return spis.length === 1
 			? spis
@@ -111,6 +127,11 @@ export class PathTable {
 		return (this.#views.get(node) ?? []).sort((a, b) => a.spi - b.spi);
 	}
 
+	/** Sealed hops that begin at a node. */
+	linksOf(node: string): LinkState[] {
+		return byNumber(this.#links.get(node) ?? []);
+	}
+
 	peersOf(node: string): string[] {
 		return [...(this.#peers.get(node) ?? [])].sort();
 	}
@@ -119,40 +140,68 @@ export class PathTable {
 		return this.#summaries.sort((a, b) => a.spi - b.spi);
 	}
 
-	#layOne(policy: string, lane: Lane): number {
-		const reverseSpi = 2 * this.pairs.take(policy, lane.key);
+	#layOne({ policy, flowClass, encryption }: Purpose, lane: Lane): number {
+		const reverseSpi = 2 * this.pairs.take(flowClass, lane.key);
 		const spi = reverseSpi - 1;
-		const stops = lane.stops ?? this.#stops(lane, policy, spi);
-		let laid = lane.before.get(policy);
+		const stops = lane.stops ?? this.#stops(lane, flowClass, spi);
+		let laid = lane.before.get(flowClass);
 		if (!laid || !isSame(laid.path, spi, lane.leg.tenantId, stops)) {
-			const { leg, mtu } = lane;
-			const path = { policy, ...leg, spi, reverseSpi, stops, mtu };
+			const { leg, mtu, seals } = lane;
+			const isKeyed = flowClass !== policy || seals.some((one) => one);
+			const path = {
+				policy,
+				...(isKeyed && { flowClass }),
+				...leg,
+				spi,
+				reverseSpi,
+				stops,
+				seals,
+				mtu,
+			};
 			laid = {
 				path,
 				views: viewsOf(path, this.nodeId),
 				summary: summaryOf(path),
 			};
 		}
-		lane.now.set(policy, laid);
+		lane.now.set(flowClass, laid);
 		for (const [node, states] of laid.views) {
 			const list = this.#views.get(node) ?? [];
 			this.#views.set(node, list);
 			list.push(...states);
+			for (const state of states) this.#link(node, state, encryption);
 		}
 		this.#summaries.push(laid.summary);
 		return spi;
 	}
 
+	/** Each sealed hop of a path that begins here needs keys. */
+	#link(node: string, path: PathState, encryption: Encryption): void {
+		const { spi, flowClass = path.policy } = path;
+		for (const [index, hop] of path.hops.entries()) {
+			if (hop?.kind !== "node" || !hop.sealed) continue;
+			const links = this.#links.get(node) ?? [];
+			this.#links.set(node, links);
+			links.push({
+				spi,
+				si: SI_START - index,
+				nodeId: hop.nodeId,
+				flowClass,
+				...termsOf(hop.sealed, encryption),
+			});
+		}
+	}
+
 	#stops(
 		lane: Pick<Lane, "key" | "leg" | "functions" | "members">,
-		policy: string,
+		flowClass: string,
 		spi: number,
 	): Stop[] {
 		return lane.functions.flatMap((fn, index): Stop[] => {
 			const at = lane.members[index];
 			const path = {
 				tenant: lane.leg.tenant,
-				key: `${policy} ${lane.key}`,
+				key: `${flowClass} ${lane.key}`,
 				spi,
 			};
 			return at
@@ -167,45 +216,83 @@ export class PathTable {
 		});
 	}
 
-	/** Found once for all policies. Throws where the way cannot be gone. */
-	#lane(leg: Leg, served: Served, combination: NamedCombination): Lane {
-		const lanes = this.#lanes.get(leg) ?? new Map<NamedCombination, Lane>();
-		this.#lanes.set(leg, lanes);
-		const known = lanes.get(combination);
+	/** Found once for all alike. Throws where the way cannot be gone. */
+	#lane(
+		{ encryption }: Purpose,
+		leg: Leg,
+		served: Served,
+		combination: NamedCombination,
+	): Lane {
+		const ofLeg =
+			this.#lanes.get(leg) ?? new Map<NamedCombination, Map<string, Lane>>();
+		this.#lanes.set(leg, ofLeg);
+		const lanes = ofLeg.get(combination) ?? new Map<string, Lane>();
+		ofLeg.set(combination, lanes);
+		const { when, integrity } = encryption;
+		const kind = `${when} ${integrity === "off"}`;
+		const known = lanes.get(kind);
 		if (known) {
 			return known;
 		}
 		const { members, name } = combination;
 		const { functions } = served;
-		const crossed = crossings(leg.ingress, members, leg.egress);
+		const crossed = this.#crossed(leg, members, encryption);
+		const seals = crossed.map(({ seal }) => seal);
 		const mtu = this.#mtu(leg, members, crossed);
 		const { tenant, side, ingress, egress } = leg;
-		const key = `${tenant} ${side} ${ingress} > ${name} > ${egress} ${mtu}`;
-		const some = { key, leg, functions, members };
+		const isSealed = seals.some((seal) => seal !== undefined);
+		const sealed = isSealed ? ` ${seals.map((seal) => seal ?? "-")}` : "";
+		const key = `${tenant} ${side} ${ingress} > ${name} > ${egress} ${mtu}${sealed}`;
+		const some = { key, leg, functions, members, seals };
 		const lane = {
 			...some,
 			mtu,
 			stops: functions.some(rewrites) ? undefined : this.#stops(some, "", 0),
 			...this.cache.lane(key),
 		};
-		/* A flow may come to go past the nodes between. */
-		const way = new Set(crossed.flat());
-		for (const from of way)
-			for (const to of way) if (from !== to) this.#meet(from, to);
-		lanes.set(combination, lane);
+		for (const { from, to } of crossed) this.#meet(from, to);
+		/* A flow may come to go past the nodes between, where nothing is sealed. */
+		const way = new Set(
+			isSealed ? [] : crossed.flatMap(({ from, to }) => [from, to]),
+		);
+		for (const from of way) for (const to of way) this.#meet(from, to);
+		lanes.set(kind, lane);
 		return lane;
 	}
 
+	#crossed(
+		{ ingress, egress }: Leg,
+		members: Combination["members"],
+		encryption: Encryption,
+	): Crossed[] {
+		const { nodes } = this.intent;
+		const isPlain = !seals(encryption);
+		return crossings(ingress, members, egress).map(([from, to]) => ({
+			from,
+			to,
+			seal: isPlain
+				? undefined
+				: sealOf(encryption, nodes.get(from), nodes.get(to)),
+		}));
+	}
+
+	/** Both may exchange packets: of both directions. */
 	#meet(node: string, other: string): void {
-		const peers = this.#peers.get(node) ?? new Set();
-		this.#peers.set(node, peers.add(other));
+		if (node === other) return;
+		for (const [one, peer] of [
+			[node, other],
+			[other, node],
+		] as const) {
+			const peers = this.#peers.get(one) ?? new Set();
+			this.#peers.set(one, peers.add(peer));
+		}
 	}
 
 	/** Largest inner packet. Throws where the way cannot be gone. */
 	#mtu(
 		leg: Leg,
 		members: Combination["members"],
-		crossed: readonly (readonly [string, string])[],
+		crossed: readonly Crossed[],
 	): number {
 		/* Each function, each crossing and the exit is one decision of a forwarder. */
 		if (members.length + 1 + crossed.length >= TTL_START) {
@@ -213,7 +300,7 @@ export class PathTable {
 				`${members.length} functions and ${crossed.length} changes of node are more than an NSH header's TTL of ${TTL_START} lasts (use a shorter chain, or instances nearer to each other)`,
 			);
 		}
-		for (const node of new Set(crossed.flat())) {
+		for (const node of new Set(crossed.flatMap(({ from, to }) => [from, to]))) {
 			if (this.intent.nodes.get(node)?.spec.underlay === undefined) {
 				throw new Error(
 					`node ${node} has no underlay address, but a path to or from it needs one (declare spec.underlay)`,
@@ -223,13 +310,20 @@ export class PathTable {
 		const mtuOf = (node: string) =>
 			this.intent.nodes.get(node)?.spec.mtu ?? DEFAULT_MTU;
 		const nodes = [leg.ingress, ...servers(members, leg.egress)];
-		const crossing = new Set(crossed.flat());
 		return Math.min(
-			...nodes.map(
-				(node) => mtuOf(node) - (crossing.has(node) ? ENCAPSULATION : 0),
+			...nodes.map(mtuOf),
+			...crossed.map(({ from, to, seal }) =>
+				largestInner(Math.min(mtuOf(from), mtuOf(to)), seal),
 			),
 		);
 	}
+}
+
+/** Once from node to node. */
+interface Crossed {
+	readonly from: string;
+	readonly to: string;
+	readonly seal: Seal | undefined;
 }
 
 function isSame(
@@ -246,7 +340,7 @@ function isSame(
 	);
 }
 
-function summaryOf({ tenantId: _, ...path }: PathPlan): PathSummary {
+function summaryOf({ tenantId: _, seals: __, ...path }: PathPlan): PathSummary {
 	return {
 		...path,
 		stops: path.stops.map(({ function: name, instance, node, port }) => ({

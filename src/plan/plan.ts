@@ -32,6 +32,8 @@ const LAST_POLICY = 0xffff_ffff;
 export interface Health {
 	/** Instances that are down: no paths while another is up. `function/instance`. */
 	readonly excluded?: ReadonlySet<string>;
+	/** Nodes that are down, or whose encryption function is: all of theirs are. */
+	readonly nodesDown?: ReadonlySet<string>;
 	/**
 	 * Instances to be left: no new flows while another is up, and the ones that
 	 * run stay. `function/instance`.
@@ -193,10 +195,7 @@ function compileRules(
 		const list: TenantRule[] = [];
 		for (const policy of at.access.length === 0 ? [] : policies) {
 			try {
-				const rule = compiler.compile(policy, at);
-				if (rule) {
-					list.push(rule);
-				}
+				list.push(...compiler.compile(policy, at, intent));
 			} catch (error) {
 				problems.policy(policy.name, "error", messageOf(error));
 			}

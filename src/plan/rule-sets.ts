@@ -93,7 +93,7 @@ export class RuleSets {
 		const states = here.map((rule, index): RuleState => {
 			const state = {
 				policy: rule.policy.name,
-				policyId: policyId(rule.policy.name),
+				policyId: policyId(numberedAs(rule)),
 				rank: here.length - index,
 				keys: rule[side].keys,
 				...decide(rule, places, entry, deciders),
@@ -112,6 +112,16 @@ export class RuleSets {
 		this.#byNode.set(ingress, list);
 		list.push({ tenantId, side, generation, rules: states });
 	}
+}
+
+/**
+ * Flows keep to their path for as long as the policy has its number
+ * (`onChange: keep`): not where another encryption would hold for them.
+ */
+function numberedAs({ policy, part }: TenantRule): string {
+	return part.terms === ""
+		? policy.name
+		: `${policy.name} ${digest(part.terms)}`;
 }
 
 function looksAtDscp({ access, exit }: TenantRule): boolean {
@@ -152,7 +162,7 @@ function entriesOf(
 type Decision = Pick<RuleState, "action" | "keep">;
 
 function decide(
-	{ policy, action, fromOutside }: TenantRule,
+	{ policy, part, action, fromOutside }: TenantRule,
 	{ tenant }: Places,
 	{ leg, why }: Entry,
 	{ chains, paths, usage, shared, problems }: Deciders,
@@ -183,7 +193,7 @@ function decide(
 		problems.policy(policy.name, "warning", warning);
 	}
 	try {
-		const slots = paths.lay(policy.name, leg, served);
+		const slots = paths.lay({ policy: policy.name, ...part }, leg, served);
 		return { keep: keep || served.keeps, action: { kind: "chain", slots } };
 	} catch (error) {
 		const cause = error instanceof Error ? error.message : String(error);

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { DEFAULT_PRIORITY } from "../model/change.js";
 import { compilePredicate } from "../model/compile.js";
+import { narrowed, type PolicyPart, partsOf } from "../model/flow-class.js";
 import type { Intent, PolicyDocument } from "../model/intent.js";
 import { type Action, parseRule, type Rule } from "../model/language/index.js";
 import { maskOf } from "../model/measure.js";
@@ -20,8 +21,10 @@ export interface Keys {
 	readonly masks: readonly string[];
 }
 
+/** A part of a policy as it applies to a tenant. */
 export interface TenantRule {
 	readonly policy: PolicyDocument;
+	readonly part: PolicyPart;
 	readonly action: Action;
 	/** Of packets that the tenant's users send. */
 	readonly access: Keys;
@@ -31,7 +34,7 @@ export interface TenantRule {
 	readonly fromOutside: boolean;
 }
 
-type Compiled = Omit<TenantRule, "policy">;
+type Compiled = Omit<TenantRule, "policy" | "part">;
 
 /** Compiles rules once for as long as they are used. */
 export class RuleCompiler {
@@ -45,28 +48,47 @@ export class RuleCompiler {
 	}
 
 	/**
-	 * Undefined where the rule can match no packet of the tenant. Throws where
-	 * the rule does not parse or has too many keys.
+	 * The policy's exceptions and its own rule, without those that can match no
+	 * packet of the tenant. Throws where one does not parse or has too many keys.
 	 */
-	compile(policy: PolicyDocument, places: Places): TenantRule | undefined {
+	compile(
+		policy: PolicyDocument,
+		places: Places,
+		classes: Pick<Intent, "flowClasses">,
+	): TenantRule[] {
+		return partsOf(policy, classes).flatMap((part) => {
+			const compiled = this.#compile(policy.spec.rule, part, places);
+			return compiled ? [{ policy, part, ...compiled }] : [];
+		});
+	}
+
+	#compile(
+		rule: string,
+		part: PolicyPart,
+		places: Places,
+	): Compiled | undefined {
 		const { name, spec } = places.tenant;
-		const key = `${name}\n${spec.subnets.join()}\n${policy.spec.rule}`;
+		const match = part.only ? `\n${part.only.spec.match}` : "";
+		const key = `${name}\n${spec.subnets.join()}\n${rule}${match}`;
 		if (!this.#fresh.has(key)) {
 			this.#fresh.set(
 				key,
 				this.#stale.has(key)
 					? this.#stale.get(key)
-					: compile(policy.spec.rule, places),
+					: compile(rule, part, places),
 			);
 		}
-		const compiled = this.#fresh.get(key);
-		return compiled && { policy, ...compiled };
+		return this.#fresh.get(key);
 	}
 }
 
-function compile(text: string, { tenant, ranges }: Places) {
+function compile(
+	text: string,
+	part: PolicyPart,
+	{ tenant, ranges }: Places,
+): Compiled | undefined {
 	const { predicate, action } = parse(text);
-	const all = compilePredicate(predicate, tenant.name);
+	const all = compilePredicate(narrowed(predicate, part), tenant.name);
 	const touching = (side: "src" | "dst") =>
 		all.filter((key) => overlaps([keyRange(key, side)], ranges));
 	const access = touching("src");

@@ -126,6 +126,11 @@ export interface PathState {
 	readonly mtu: number;
 	/** New flows may take it; false while it drains after a change. */
 	readonly active: boolean;
+	/**
+	 * Where packets enter it: the path that takes them while this one's way is
+	 * broken, by other nodes, with links of its own. It may change in a path's life.
+	 */
+	readonly backup?: number;
 	/** Packets of one tuple may take different paths by their DSCP. */
 	readonly byDscp?: true;
 	/**

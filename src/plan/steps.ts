@@ -2,6 +2,7 @@
 import type {
 	InstanceState,
 	InterfaceState,
+	LinkState,
 	NodeState,
 	PathState,
 	PeerState,
@@ -27,6 +28,8 @@ export type Step =
 	| { readonly kind: "tenant-remove"; readonly id: number }
 	| { readonly kind: "peer-set"; readonly peer: PeerState }
 	| { readonly kind: "peer-remove"; readonly nodeId: number }
+	/** All sealed hops that begin here, in place of those before. */
+	| { readonly kind: "links-set"; readonly links: readonly LinkState[] }
 	| { readonly kind: "instance-add"; readonly instance: InstanceFacts }
 	/** Spec, runtime or attachment of one that is there. */
 	| { readonly kind: "instance-update"; readonly instance: InstanceFacts }

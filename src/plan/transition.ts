@@ -5,7 +5,13 @@
  * before any gets the next one.
  */
 import { REVISIONS_PER_PLAN } from "./plan.js";
-import type { InstanceState, NodeState, PathState } from "./state.js";
+import { byNumber } from "./sealing.js";
+import type {
+	InstanceState,
+	LinkState,
+	NodeState,
+	PathState,
+} from "./state.js";
 
 export type States = ReadonlyMap<string, NodeState>;
 
@@ -73,8 +79,12 @@ function onlyFor(paths: readonly PathState[], from: NodeState): NodeState {
 	const ports = new Set(hops.map((hop) => hop && "port" in hop && hop.port));
 	const nodes = new Set(hops.map((hop) => hop?.kind === "node" && hop.nodeId));
 	const tenants = new Set(paths.map((path) => path.tenantId));
+	const spis = new Set(paths.map((path) => path.spi));
 	return {
-		...from,
+		...withLinks(
+			from,
+			linksOf(from).filter((link) => spis.has(link.spi)),
+		),
 		tenants: from.tenants.filter((one) => tenants.has(one.id)),
 		peers: from.peers.filter((one) => nodes.has(one.nodeId)),
 		instances: from.instances
@@ -98,7 +108,7 @@ const NOTHING = {
 
 /** A node that serves nothing. */
 export function emptied(old: NodeState, revision: number): NodeState {
-	return { ...old, ...NOTHING, revision };
+	return { ...withLinks(old, []), ...NOTHING, revision };
 }
 
 function stagesOf(
@@ -109,8 +119,15 @@ function stagesOf(
 	const kept = from.paths.filter(
 		(path) => path.active || !drained.has(path.spi),
 	);
+	const spis = new Set(kept.map((path) => path.spi));
+	/* A path keeps its keys for as long as it is there. */
+	const links = merge(
+		linksOf(from).filter((link) => spis.has(link.spi)),
+		linksOf(to),
+		(link) => `${link.spi} ${link.si}`,
+	);
 	const both = {
-		...to,
+		...withLinks(to, byNumber(links)),
 		peers: merge(from.peers, to.peers, (peer) => peer.nodeId),
 		instances: mergeInstances(from.instances, to.instances),
 	};
@@ -150,6 +167,17 @@ function stagesOf(
 		},
 		break: to,
 	};
+}
+
+function linksOf({ links = [] }: NodeState): readonly LinkState[] {
+	return links;
+}
+
+function withLinks(
+	{ links: _, ...state }: NodeState,
+	links: readonly LinkState[],
+): NodeState {
+	return links.length === 0 ? state : { ...state, links };
 }
 
 /** Both lists; where a key is in both, the second list's entry. */

@@ -216,6 +216,7 @@ describe("agent alone", () => {
 			tenants: named("Tenant"),
 			nodes: named("Node"),
 			functions: named("Function"),
+			flowClasses: named("FlowClass"),
 			policies: named("Policy"),
 		};
 		state = JSON.stringify(plan(intent, NO_MEMORY).plan.states.get("n"));

@@ -118,6 +118,7 @@ function intentOf({ chain, instances }: Wanted): Intent {
 		tenants: named("Tenant"),
 		nodes: named("Node"),
 		functions: named("Function"),
+		flowClasses: named("FlowClass"),
 		policies: named("Policy"),
 	};
 }

@@ -3,7 +3,9 @@ export * from "./ast.js";
 export { evaluate } from "./evaluate.js";
 export * from "./names.js";
 export {
+	type ParsedPredicate,
 	type ParsedRule,
+	parsePredicate,
 	parseRule,
 	RULE_LIMITS,
 	type RulePlaces,

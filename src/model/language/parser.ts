@@ -44,7 +44,29 @@ export type ParsedRule =
 	| { readonly ok: true; readonly rule: Rule; readonly places: RulePlaces }
 	| { readonly ok: false; readonly problems: readonly RuleProblem[] };
 
+export type ParsedPredicate =
+	| {
+			readonly ok: true;
+			readonly predicate: Predicate;
+			readonly places: Omit<RulePlaces, "functions">;
+	  }
+	| { readonly ok: false; readonly problems: readonly RuleProblem[] };
+
 export function parseRule(text: string): ParsedRule {
+	return read(text, (parser) => parser.rule());
+}
+
+/** Reads what stands between the parentheses of match(). */
+export function parsePredicate(text: string): ParsedPredicate {
+	return read(text, (parser) => parser.predicate(text));
+}
+
+function read<T extends object>(
+	text: string,
+	how: (parser: Parser) => T,
+):
+	| ({ readonly ok: true } & T)
+	| { readonly ok: false; readonly problems: readonly RuleProblem[] } {
 	try {
 		if (text.length > RULE_LIMITS.length)
 			throw new RuleError(
@@ -52,7 +74,7 @@ export function parseRule(text: string): ParsedRule {
 				`rule is longer than ${RULE_LIMITS.length} characters`,
 				"split it into several policies",
 			);
-		return { ok: true, ...new Parser(tokenize(text)).rule() };
+		return { ok: true, ...how(new Parser(tokenize(text))) };
 	} catch (error) {
 		if (!(error instanceof RuleError)) throw error;
 		const { span, message, hint } = error;
@@ -90,6 +112,19 @@ class Parser {
 				tenants: this.tenants,
 			},
 		};
+	}
+
+	predicate(text: string) {
+		if (this.peek().text === "match")
+			throw new RuleError(
+				this.peek(),
+				"a predicate stands without `match`",
+				"write what would be between its parentheses",
+			);
+		const predicate = this.or();
+		this.expect("end", "join tests by `&` or `|`");
+		const span = { offset: 0, length: text.length };
+		return { predicate, places: { predicate: span, tenants: this.tenants } };
 	}
 
 	private action(): { action: Action; spans: Span[] } {

@@ -10,6 +10,7 @@ import { applyStep } from "../plan/apply.js";
 import type { Step } from "../plan/diff.js";
 import type { NodeState } from "../plan/state.js";
 import type { DataPlane } from "./dataplane.js";
+import type { NodeEf } from "./ef/ef.js";
 import { Failover, type Told } from "./failover.js";
 import type { HostSettings } from "./host.js";
 import type { Instances } from "./instances.js";
@@ -29,6 +30,7 @@ export interface Surroundings {
 	readonly plane: DataPlane;
 	readonly instances: Instances;
 	readonly settings: HostSettings;
+	readonly ef: NodeEf;
 	/** The node's network namespace; that of this process where absent. */
 	readonly netns: string | undefined;
 	/** Told of instances whose packets are led elsewhere. */
@@ -118,6 +120,7 @@ export class Applier {
 		this.#desired = desired;
 		this.#policies = policyIds(desired);
 		this.#mayFail = options.mayFail ?? false;
+		await this.#ensureEf(desired);
 		let state = from;
 		for (const part of options.apart
 			? steps.map((step) => [step])
@@ -131,8 +134,9 @@ export class Applier {
 		}
 	}
 
-	/** Brings instances of a state that are down to what is declared, once more. */
+	/** Brings what is down to what is declared, once more. */
 	async retry(state: NodeState): Promise<void> {
+		await this.#around.ef.retry(state);
 		const due = this.#around.instances.due();
 		if (due.size === 0) return;
 		this.#mayFail = true;
@@ -152,6 +156,13 @@ export class Applier {
 			part.push(step);
 		}
 		yield part;
+	}
+
+	/** Before any path leads through it. */
+	async #ensureEf(desired: NodeState): Promise<void> {
+		const { ef } = this.#around;
+		if (this.#mayFail) await ef.retry(desired);
+		else await ef.ensure(desired);
 	}
 
 	async #ensureInstances(
@@ -179,14 +190,16 @@ export class Applier {
 
 	/** Removes what the state does not name: leftovers of a run that was killed. */
 	async #sweep(next: NodeState): Promise<void> {
-		const { plane, instances, settings, netns } = this.#around;
+		const { plane, instances, settings, ef, netns } = this.#around;
 		this.#tables.pruneRules(next);
 		this.interfaces.bind(next);
 		this.#tables.prunePaths(next);
 		this.ports.bind(next, next);
 		this.ports.prune(next);
 		await instances.sweep(next.instances);
+		await ef.settle(next);
 		const keep = await instances.ends();
+		for (const name of ef.ends()) keep.add(name);
 		for (const { name } of next.interfaces) keep.add(name);
 		settings.closeOthers(keep);
 		const present = await links(netns);

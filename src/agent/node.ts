@@ -5,6 +5,7 @@
 import { type Event, event as eventCodec, RingReader } from "../kernel/bpf.js";
 import { diff } from "../plan/diff.js";
 import type {
+	AucAddress,
 	FlowFilter,
 	FlowRecord,
 	NodeCounters,
@@ -18,6 +19,8 @@ import { empty } from "../plan/steps.js";
 import { Applier } from "./apply.js";
 import { Census } from "./census.js";
 import { DataPlane } from "./dataplane.js";
+import { NodeEf } from "./ef/ef.js";
+import { guardEf } from "./ef/guard.js";
 import { happeningOf } from "./happenings.js";
 import { HostSettings, localAddresses } from "./host.js";
 import { functionsDirectory, Instances } from "./instances.js";
@@ -45,8 +48,10 @@ export interface NodeOptions extends PurgeOptions {
 	readonly onEvent?: ((event: NodeEvent) => void) | undefined;
 	/** Called after every single step, with the state it led to; for tests. */
 	readonly onStep?: ((reached: NodeState) => Promise<void>) | undefined;
-	/** Called at once when an instance's health changes. */
+	/** Called at once when the health of an instance or of the EF changes. */
 	readonly onHealth?: (() => void) | undefined;
+	/** Makes a key known to the authentication centre; false: not now. */
+	readonly enrolEf?: ((key: Buffer) => boolean) | undefined;
 }
 
 export class Node {
@@ -54,6 +59,7 @@ export class Node {
 	readonly #journal: Journal;
 	readonly #plane: DataPlane;
 	readonly #instances: Instances;
+	readonly #ef: NodeEf;
 	readonly #applier: Applier;
 	readonly #events: RingReader<Event>;
 	readonly #idle = new IdlePaths();
@@ -92,11 +98,20 @@ export class Node {
 			rulesChanging: (instance) => this.#applier.ports.suspend(instance),
 			rulesChanged: (instance) => this.#applier.ports.relearn(instance),
 		});
+		const settings = new HostSettings(journal, options.netns);
+		this.#ef = new NodeEf({
+			...options,
+			guard: (ends) => guardEf(plane, settings, ends),
+			enrol: options.enrolEf,
+			tell: (message) => this.#tell("ef", `encryption function: ${message}`),
+			changed: () => options.onHealth?.(),
+		});
 		this.#applier = new Applier(
 			{
 				plane,
 				instances: this.#instances,
-				settings: new HostSettings(journal, options.netns),
+				settings,
+				ef: this.#ef,
 				netns: options.netns,
 				told: {
 					tell: (name, message) =>
@@ -155,6 +170,7 @@ export class Node {
 					`apply: the state is of node ${state.node}, this is ${this.#options.node} (check the agent's --node)`,
 				);
 			const faults = await this.#instances.faults(state.instances);
+			faults.push(...this.#ef.faults(state));
 			if (faults.length > 0) throw new Error(faults.join("; "));
 			await this.#applyNow(state);
 			this.#journal.write(state);
@@ -181,13 +197,22 @@ export class Node {
 		return this.#queue.then(() => this.#instances.faults(instances));
 	}
 
+	/** Where the node's EF reaches the authentication centre. */
+	setAuc(address: Required<AucAddress>): void {
+		this.#ef.setAuc(address);
+	}
+
 	counters(): NodeCounters {
-		return nodeCounters(
-			this.#plane.maps,
-			this.#applier.paths,
-			this.#state,
-			this.#census.newest,
-		);
+		const ef = this.#ef.counters();
+		return {
+			...nodeCounters(
+				this.#plane.maps,
+				this.#applier.paths,
+				this.#state,
+				this.#census.newest,
+			),
+			...(ef && { ef }),
+		};
 	}
 
 	/** Rejects where too many such questions wait already. */
@@ -215,7 +240,9 @@ export class Node {
 	}
 
 	status(): NodeStatus {
+		const ef = this.#ef.status();
 		return {
+			...(ef && { ef }),
 			revision: this.#state.revision,
 			instances: this.#applier.failover.status(),
 			idlePaths: this.#idle.look(this.#applier.paths, this.#state, Date.now()),
@@ -234,6 +261,7 @@ export class Node {
 
 	#letGo(): void {
 		clearInterval(this.#timer);
+		this.#ef.close();
 		this.#instances.close();
 		this.#events.close();
 	}

@@ -1,6 +1,7 @@
 /** Removes everything that a node's agents made, whether it can be adopted or not. */
 import { rmSync } from "node:fs";
 import { removePins } from "./dataplane.js";
+import { NodeEf } from "./ef/ef.js";
 import { HostSettings } from "./host.js";
 import { functionsDirectory, Instances } from "./instances.js";
 import { interfaceIndexes } from "./interfaces.js";
@@ -23,6 +24,12 @@ export async function purge(options: PurgeOptions): Promise<void> {
 	try {
 		/* While programs still hold back what nobody has judged. */
 		new HostSettings(journal, options.netns).restore();
+		await new NodeEf({
+			...options,
+			guard: () => {},
+			tell: () => {},
+			changed: () => {},
+		}).remove();
 		const stateDir = functionsDirectory(options.stateDir);
 		await new Instances({
 			...options,

@@ -49,6 +49,23 @@ const Instance = Type.Object({
 	probeUs: Type.Optional(time),
 });
 
+const Ef = Type.Object({
+	state: Instance.properties.state,
+	reason: text,
+	restarts: count,
+	engine: Type.Optional(
+		Type.Object({
+			kind: Type.Union([Type.Literal("userspace"), Type.Literal("xfrm")]),
+			why: text,
+		}),
+	),
+	enrolled: Type.Boolean(),
+	connected: Type.Boolean(),
+	sas: count,
+	active: count,
+	silent: Type.Optional(Type.Array(count, { maxItems: 100_000 })),
+});
+
 const Message = Type.Union([
 	Type.Object({
 		type: Type.Literal("hello"),
@@ -68,6 +85,7 @@ const Message = Type.Union([
 		revision: count,
 		instances: Type.Array(Instance),
 		idlePaths: Type.Array(Type.Object({ spi: count, idleMs: time })),
+		ef: Type.Optional(Ef),
 	}),
 	Type.Object({
 		type: Type.Literal("event"),
@@ -87,6 +105,11 @@ const Message = Type.Union([
 		error: Type.Optional(text),
 	}),
 ]);
+
+const EfTraffic = Type.Object({
+	...counter,
+	refused: Type.Record(Type.String({ maxLength: 64 }), total),
+});
 
 const Texts = Type.Array(text, { maxItems: 1000 });
 
@@ -113,6 +136,7 @@ const Counters = Type.Object({
 	),
 	states: Type.Object({ entries: count, capacity: count }),
 	drops: Type.Array(Type.Object({ reason: text, ...counter })),
+	ef: Type.Optional(Type.Object({ out: EfTraffic, in: EfTraffic })),
 });
 
 const Flows = Type.Array(

@@ -75,6 +75,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 			else if (controller !== undefined) early.push(event);
 		},
 		onHealth: () => session?.tellStatus(),
+		enrolEf: (key) => session?.enrolEf(key) ?? false,
 	});
 	if (state) await applyState(node, state);
 	if (controller !== undefined && identity)
@@ -85,6 +86,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 			identity,
 			checks: probe(),
 			doctor: probe,
+			onAuc: (address) => node.setAuc(address),
 			log,
 		});
 	for (const event of early.splice(0)) session?.tellEvent(event);

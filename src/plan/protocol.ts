@@ -2,6 +2,7 @@
  * What controller and agents say to each other: JSON messages over a WebSocket
  * under mutual TLS. The client certificate's common name is the node's name.
  */
+import type { EfCounters, EfStatus } from "./ef.js";
 import type { InstanceState, NodeState, RuleAction } from "./state.js";
 import type { PortSide, StateVerdict } from "./verdicts.js";
 
@@ -77,6 +78,8 @@ export interface NodeStatus {
 		readonly spi: number;
 		readonly idleMs: number;
 	}[];
+	/** Absent where the node has no sealed hop. */
+	readonly ef?: EfStatus;
 }
 
 export interface InstanceStatus {
@@ -127,6 +130,8 @@ export interface NodeCounters {
 	readonly states: { readonly entries: number; readonly capacity: number };
 	/** By name of the reason, as in bpf/maps.h without DROP_, lower case. */
 	readonly drops: readonly ({ readonly reason: string } & Counter)[];
+	/** Of the EF that runs, since it was started; absent where there is none. */
+	readonly ef?: EfCounters;
 }
 
 export interface FlowFilter {

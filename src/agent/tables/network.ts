@@ -97,6 +97,18 @@ export function efValue(inside: Attachment, outside: Attachment): layout.Ef {
 	return { inside: side(inside), outside: side(outside), present: 1 };
 }
 
+const NO_SIDE = {
+	ifindex: 0,
+	dmac: new Uint8Array(6),
+	smac: new Uint8Array(6),
+};
+/** Of a node without one: what would have to be sealed is dropped. */
+export const NO_EF: layout.Ef = {
+	inside: NO_SIDE,
+	outside: NO_SIDE,
+	present: 0,
+};
+
 /** By node id; this node is no peer of its own. */
 export function nodeEntries(state: Part<"peers">): [number, layout.Node][] {
 	return state.peers.map((peer) => [

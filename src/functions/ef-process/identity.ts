@@ -129,9 +129,11 @@ function ask(
 			);
 		const carryOut = (commands: ReturnType<EnrolEf["time"]>): void => {
 			for (const command of commands) {
-				if (command.type === "send")
-					stream.send(encodeEnrolment(command.message));
-				else return settle(() => resolve(command.certificate));
+				if (command.type === "enrolled") {
+					settle(() => resolve(command.certificate));
+					return;
+				}
+				stream.send(encodeEnrolment(command.message));
 			}
 			clearTimeout(timer);
 			timer = setTimeout(

@@ -3,11 +3,12 @@
  * nothing, and two veth pairs into it. Nothing on them says a word by itself.
  */
 import { type IpCommand, ipBatch, type Link, links } from "../../kernel/ip.js";
-import { ensureNetns, netnsExists } from "../../kernel/netns.js";
+import { ensureNetns } from "../../kernel/netns.js";
 import { run } from "../../kernel/process.js";
 import { getSysctl, setSysctl } from "../../kernel/sysctl.js";
 import { EF_MACS, EF_SIDES, type EfSideName, efHostEnd } from "../names.js";
 import { quietUp } from "../process/links.js";
+import type { Attachment } from "../runtime.js";
 import type { EfSideConfig } from "./config.js";
 
 export interface EfPlace {
@@ -18,17 +19,8 @@ export interface EfPlace {
 	readonly mtuBytes: number;
 }
 
-/** One side as the data plane needs it: its end in the node's namespace. */
-export interface EfEnd {
-	readonly name: string;
-	readonly ifindex: number;
-	/** Destination of frames given to the EF here. */
-	readonly efMac: string;
-	/** Their source. */
-	readonly hostMac: string;
-}
-
-export type EfEnds = Readonly<Record<EfSideName, EfEnd>>;
+/** Host ends of both sides, as the data plane needs them. */
+export type EfEnds = Readonly<Record<EfSideName, Attachment>>;
 
 const SILENT = {
 	"ipv4/ip_forward": "0",
@@ -110,16 +102,6 @@ export function efSides(
 	return { inside: of("inside"), outside: of("outside") };
 }
 
-/** Whether anything of an EF's network is there. */
-export async function hasEfNetwork({
-	node,
-	namespace,
-}: Pick<EfPlace, "node" | "namespace">): Promise<boolean> {
-	if (netnsExists(namespace)) return true;
-	const names = new Set((await links(node)).map(({ ifname }) => ifname));
-	return EF_SIDES.some((side) => names.has(efHostEnd(side)));
-}
-
 function isThere(present: readonly Link[], name: string, mac: string): boolean {
 	return present.some((link) => link.ifname === name && link.address === mac);
 }
@@ -141,7 +123,7 @@ function pair(side: EfSideName, { namespace, mtuBytes }: EfPlace): IpCommand {
 	];
 }
 
-function endOf(side: EfSideName, present: readonly Link[]): EfEnd {
+function endOf(side: EfSideName, present: readonly Link[]): Attachment {
 	const name = efHostEnd(side);
 	const ifindex = present.find(({ ifname }) => ifname === name)?.ifindex;
 	if (ifindex === undefined)
@@ -149,5 +131,5 @@ function endOf(side: EfSideName, present: readonly Link[]): EfEnd {
 			`encryption function: ${name} is gone (was it removed by hand meanwhile?)`,
 		);
 	const { ef, host } = EF_MACS[side];
-	return { name, ifindex, efMac: ef, hostMac: host };
+	return { name, ifindex, functionMac: ef, hostMac: host, peer: false };
 }

@@ -35,7 +35,8 @@ export type Argv = readonly [string, ...string[]];
 
 export interface CommandOptions {
 	readonly argv: Argv;
-	readonly netns: string;
+	/** Where this process is if undefined. */
+	readonly netns: string | undefined;
 	/** Directory for the log and the record, made with mode 0700. */
 	readonly directory: string;
 	readonly env: Readonly<Record<string, string>>;
@@ -82,10 +83,17 @@ export class Command {
 		return command;
 	}
 
+	/** Ends the program of this directory, if one runs; its log stays. */
+	static async end(directory: string): Promise<void> {
+		const file = join(directory, "process.json");
+		const record = readRecord(file);
+		if (record) await terminate(record.id);
+		rmSync(file, { force: true });
+	}
+
 	/** Ends the program of this directory, if one runs, and removes its files. */
 	static async purge(directory: string): Promise<void> {
-		const record = readRecord(join(directory, "process.json"));
-		if (record) await terminate(record.id);
+		await Command.end(directory);
 		rmSync(directory, { recursive: true, force: true });
 	}
 

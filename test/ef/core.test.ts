@@ -5,12 +5,21 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { EfCore, type EfSides } from "../../src/functions/ef/core.js";
-import { ETHERNET_BYTES } from "../../src/functions/ef/frame.js";
+import { ETHERNET_BYTES, MD1_PACKET_AT } from "../../src/functions/ef/frame.js";
 import type { SaEvent, SaSpec } from "../../src/functions/ef/sa.js";
 import { Memory } from "../../src/kernel/memory.js";
 import { parseMac } from "../../src/wire/address.js";
-import { eth, ipv4, nsh, packet, raw, udp } from "../../src/wire/build.js";
+import {
+	eth,
+	ipv4,
+	nsh,
+	packet,
+	raw,
+	udp,
+	vxlanGpe,
+} from "../../src/wire/build.js";
 import { decodePacket, layerOf } from "../../src/wire/decode.js";
+import { wrongChecksums } from "../../src/wire/verify.js";
 import { dataTest } from "../data.js";
 import { Random, REPLAY, SEED } from "../random.js";
 import { conformance, type Subject } from "./conformance.js";
@@ -131,6 +140,23 @@ const USER = [
 	raw(randomBytes(99)),
 ] as const;
 
+/** As forwarders send it to an EF. */
+function tunnelled(path: number, oam = false): Buffer {
+	return packet(
+		eth({ dst: "02:00:00:00:00:01", src: "02:00:00:00:00:02" }),
+		ipv4({ src: "192.0.2.1", dst: "192.0.2.2", dontFragment: true, id: 7 }),
+		udp({ sport: 50_000, checksum: 0 }),
+		vxlanGpe(),
+		nsh({
+			spi: path >> 8,
+			si: path & 0xff,
+			oam,
+			metadata: { kind: "context", words: [1, 2, 0xffffffff, 4] },
+		}),
+		...USER,
+	);
+}
+
 test("core: an NSH leads to the SA of its path and comes back as it was", () => {
 	const ef = new InMemory();
 	const paths = [(7 << 8) | 255, (8 << 8) | 254];
@@ -138,13 +164,7 @@ test("core: an NSH leads to the SA of its path and comes back as it was", () => 
 		ef.core.install(spec("out", path, 1000 + i));
 		ef.core.install(spec("in", path, 1000 + i));
 	});
-	const frames = paths.map((path) =>
-		packet(
-			eth({ dst: "02:00:00:00:00:01", src: "02:00:00:00:00:02" }),
-			nsh({ spi: path >> 8, si: path & 0xff }),
-			...USER,
-		),
-	);
+	const frames = paths.map((path) => tunnelled(path));
 	const sealed = frames.map((frame) => {
 		const out = ef.frame("inside", frame);
 		assert.ok(out);
@@ -154,19 +174,53 @@ test("core: an NSH leads to the SA of its path and comes back as it was", () => 
 		const decoded = decodePacket(out);
 		assert.equal(layerOf(decoded, "eth")?.dst, "02:00:00:00:00:03");
 		assert.equal(layerOf(decoded, "nsh")?.spi, (paths[i] ?? 0) >> 8);
+		assert.deepEqual(wrongChecksums(decoded), []);
 		assert.equal(decoded.payload.readUInt32BE(0), 1000 + i);
 		assert.equal(out.includes(frames[i]?.subarray(-99) ?? ""), false);
 	});
 	const [first, second] = sealed;
 	assert.ok(first && second);
 	/* The packet of one path under the NSH of the other. */
-	const moved = Buffer.concat([second.subarray(0, 38), first.subarray(38)]);
+	const moved = Buffer.concat([
+		second.subarray(0, MD1_PACKET_AT),
+		first.subarray(MD1_PACKET_AT),
+	]);
 	assert.equal(ef.frame("outside", moved), undefined);
 	assert.equal(ef.core.usage().in.refused.wrongPath, 1);
 	assert.deepEqual(
 		sealed.map((out) => ef.frame("outside", out)),
 		frames,
 	);
+	ef.core.close();
+});
+
+test("core: a tunnel with anything unusual in it is malformed", () => {
+	const ef = new InMemory();
+	ef.core.install(spec("out", (7 << 8) | 255));
+	const frame = tunnelled((7 << 8) | 255);
+	/* Byte and value: lengths, a fragment, VXLAN's flags and content, NSH's. */
+	const changes: readonly (readonly [at: number, value: number])[] = [
+		[17, 1],
+		[21, 8],
+		[39, 9],
+		[42, 0x1c],
+		[42, 0x08],
+		[42, 0x0d],
+		[45, 3],
+		[50, 0x4f],
+		[51, 0xc5],
+		[52, 2],
+	];
+	for (const [at, value] of changes) {
+		const changed = Buffer.from(frame);
+		changed[at] = value;
+		assert.equal(ef.frame("inside", changed), undefined, `byte ${at}`);
+	}
+	const oam = tunnelled((7 << 8) | 255, true);
+	assert.equal(ef.frame("inside", oam), undefined);
+	const { refused } = ef.core.usage().out;
+	assert.equal(refused.malformed, changes.length + 1);
+	assert.ok(ef.frame("inside", frame));
 	ef.core.close();
 });
 
@@ -190,15 +244,22 @@ test("core: what the other side has no room for is refused", () => {
 test(`core: random frames do no harm and are all counted (${REPLAY})`, () => {
 	const random = new Random(SEED);
 	const ef = new InMemory();
-	ef.core.install(spec("out"));
-	ef.core.install(spec("in"));
-	const genuine = framed(packet(...USER));
-	const sealed = ef.frame("inside", genuine);
-	assert.ok(sealed);
-	let given = 1;
+	const bare = framed(packet(...USER));
+	const path = (7 << 8) | 255;
+	const pairs = [
+		{ path: 0, spi: 1000, inside: bare },
+		{ path, spi: 1001, inside: tunnelled(path) },
+	].map(({ path, spi, inside }) => {
+		ef.core.install(spec("out", path, spi));
+		ef.core.install(spec("in", path, spi));
+		const outside = ef.frame("inside", inside);
+		assert.ok(outside);
+		return { inside, outside };
+	});
+	let given = pairs.length;
 	for (let i = 0; i < 20_000; i++) {
 		const side = random.pick(["inside", "outside"] as const);
-		const base = Buffer.from(side === "inside" ? genuine : sealed);
+		const base = Buffer.from(random.pick(pairs)[side]);
 		for (let n = random.below(4); n >= 0; n--)
 			base[random.below(base.length)] = random.below(256);
 		ef.frame(side, base.subarray(0, random.below(base.length + 1)));

@@ -17,6 +17,7 @@ import {
 	packet,
 	raw,
 	udp,
+	vxlanGpe,
 } from "../../src/wire/build.js";
 import { conformance, settled } from "./conformance.js";
 import { Tap } from "./tap.js";
@@ -130,9 +131,14 @@ test("two EFs, two workers: what went in comes out, byte for byte", async () => 
 				i % 3 === 0
 					? ipv6({ src: "fd00::1", dst: "fd00::2" })
 					: ipv4({ src: "10.0.0.1", dst: "10.0.0.2" });
-			const content = Buffer.concat([marker, randomBytes((i * 37) % 1380)]);
-			const head = nsh({ spi: path >> 8, si: path & 0xff });
-			return packet(eth({}), head, ip, udp({ dport: 9 }), raw(content));
+			const content = Buffer.concat([marker, randomBytes((i * 37) % 1340)]);
+			const head = [
+				ipv4({ src: "192.0.2.1", dst: "192.0.2.2", dontFragment: true }),
+				udp({ checksum: 0 }),
+				vxlanGpe(),
+				nsh({ spi: path >> 8, si: path & 0xff }),
+			];
+			return packet(eth({}), ...head, ip, udp({ dport: 9 }), raw(content));
 		});
 		const [left, right] = taps;
 		assert.ok(left && right);

@@ -1,6 +1,6 @@
 /**
  * The encryption function on frames in memory: inside are IP packets, outside is
- * ESP. Whatever does not come out counts under its reason.
+ * ESP, both in VXLAN-GPE with NSH, or bare for packets of no path. Whatever does not come out counts under its reason.
  */
 
 import { KernelError } from "../../kernel/error.js";
@@ -144,7 +144,7 @@ export class EfCore {
 	): number {
 		const { view } = from;
 		const offset = packetOffset(view, at, bytes);
-		if (offset === 0) return Refusal.notIp;
+		if (offset < 0) return offset;
 		const length = ipBytes(view, at + offset, bytes - offset);
 		if (length === 0) return Refusal.malformed;
 		const sa = this.#outbound.get(pathOf(view, at, offset));
@@ -154,7 +154,7 @@ export class EfCore {
 			return Refusal.tooBig;
 		const sealed = sa.seal(from, at + offset, length, to, toAt + offset);
 		if (sealed < 0) return sealed;
-		this.#outside.write(from, at, offset, sa.family, to, toAt);
+		this.#outside.write(from, at, offset, sa.family, sealed, to, toAt);
 		this.#out.bytes += length;
 		return frame;
 	}
@@ -180,7 +180,7 @@ export class EfCore {
 	): number {
 		const { view } = from;
 		const offset = packetOffset(view, at, bytes);
-		if (offset === 0) return Refusal.notEsp;
+		if (offset < 0) return offset === Refusal.notIp ? Refusal.notEsp : offset;
 		const outer = at + offset;
 		const length = ipBytes(view, outer, bytes - offset);
 		if (length === 0) return Refusal.malformed;
@@ -204,7 +204,7 @@ export class EfCore {
 		if (offset + opened - ETHERNET_BYTES > this.#sides.inside.mtuBytes)
 			return Refusal.tooBig;
 		const family = to.view.getUint8(toAt + offset) >> 4;
-		this.#inside.write(from, at, offset, family, to, toAt);
+		this.#inside.write(from, at, offset, family, opened, to, toAt);
 		this.#in.bytes += opened;
 		return offset + opened;
 	}

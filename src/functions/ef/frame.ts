@@ -1,50 +1,99 @@
 /**
- * What is in front of the IP packet in an EF's frames: Ethernet, and the NSH of
- * the packet's path where there is one, which stays as it is but for the next
- * protocol.
+ * What is in front of the IP packet in an EF's frames: Ethernet, or Ethernet,
+ * IPv4, UDP, VXLAN-GPE and the NSH of the packet's path, which come out as they
+ * came but for lengths, checksums and the next protocol.
  */
 import type { Memory } from "../../kernel/memory.js";
 import { EtherType } from "../../wire/ethernet.js";
+import { IpProto } from "../../wire/ipv4.js";
 import { NshNext } from "../../wire/nsh.js";
+import { VXLAN_GPE_PORT, VxlanNext } from "../../wire/vxlan.js";
+import { fold } from "./ip.js";
+import { Refusal } from "./refusal.js";
 
 export const ETHERNET_BYTES = 14;
-const WORD_BYTES = 4;
-/** Base and service path header: RFC 8300 §2. */
-const SHORTEST_NSH_BYTES = 8;
-const NSH = { lengthMask: 0x3f, versionMask: 0xc000, next: 3, path: 4 };
+/** Where NSH is: behind IPv4 without options, UDP and VXLAN-GPE. */
+export const NSH_AT = ETHERNET_BYTES + 20 + 8 + 8;
+/** Where a packet is behind an NSH of MD type 1. */
+export const MD1_PACKET_AT = NSH_AT + 24;
 
 /** Packets without NSH belong to no path. */
 export const NO_PATH = 0;
 
-/** Where the IP packet of a frame starts; 0 where there is none. */
+/** From the frame's first byte, and what is to be found there. */
+const AT = {
+	etherType: 12,
+	version: 14,
+	totalLength: 16,
+	fragment: 20,
+	protocol: 23,
+	checksum: 24,
+	port: 36,
+	udpLength: 38,
+	udpChecksum: 40,
+	vxlan: 42,
+	nsh: NSH_AT,
+	mdType: NSH_AT + 2,
+	next: NSH_AT + 3,
+	path: NSH_AT + 4,
+} as const;
+const NO_OPTIONS = 0x45;
+const FRAGMENT = 0x3fff;
+const UDP_AT = 34;
+/** Version 0, O bit off and next protocol NSH of VXLAN-GPE's first word. */
+const VXLAN = { mask: 0x3d0000ff, value: 0x0c000000 | VxlanNext.nsh };
+/** Version, O bit, length; MD type. */
+const NSH = { mask: 0xe03f, mdMask: 0xf };
+const MD1 = { base: 6, type: 1 };
+
+/**
+ * Where the IP packet of a frame starts, or why there is none. A UDP datagram to
+ * the port of VXLAN-GPE is a tunnel's, never a user's.
+ */
 export function packetOffset(
 	view: DataView,
 	at: number,
 	bytes: number,
 ): number {
-	if (bytes <= ETHERNET_BYTES) return 0;
-	const type = view.getUint16(at + 12);
-	if (type !== EtherType.nsh) {
-		const version = view.getUint8(at + ETHERNET_BYTES) >> 4;
-		return type === etherType(version) ? ETHERNET_BYTES : 0;
-	}
-	const nsh = at + ETHERNET_BYTES;
-	if (bytes <= ETHERNET_BYTES + SHORTEST_NSH_BYTES) return 0;
-	const base = view.getUint16(nsh);
-	const length = (base & NSH.lengthMask) * WORD_BYTES;
-	if (base & NSH.versionMask || length < SHORTEST_NSH_BYTES) return 0;
-	if (bytes <= ETHERNET_BYTES + length) return 0;
-	const version = view.getUint8(nsh + length) >> 4;
-	return view.getUint8(nsh + NSH.next) === nextProtocol(version)
-		? ETHERNET_BYTES + length
-		: 0;
+	if (bytes <= ETHERNET_BYTES) return Refusal.notIp;
+	const type = view.getUint16(at + AT.etherType);
+	const version = view.getUint8(at + AT.version) >> 4;
+	if (type !== etherType(version)) return Refusal.notIp;
+	if (!isTunnel(view, at, bytes)) return ETHERNET_BYTES;
+	if (bytes <= MD1_PACKET_AT || !isTunnelOfNsh(view, at, bytes))
+		return Refusal.malformed;
+	const md = view.getUint8(at + AT.mdType) & NSH.mdMask;
+	if ((view.getUint16(at + AT.nsh) & NSH.mask) !== MD1.base || md !== MD1.type)
+		return Refusal.malformed;
+	const inner = view.getUint8(at + MD1_PACKET_AT) >> 4;
+	return view.getUint8(at + AT.next) === nextProtocol(inner)
+		? MD1_PACKET_AT
+		: Refusal.notIp;
+}
+
+function isTunnel(view: DataView, at: number, bytes: number): boolean {
+	return (
+		bytes >= UDP_AT + 4 &&
+		view.getUint8(at + AT.version) === NO_OPTIONS &&
+		view.getUint8(at + AT.protocol) === IpProto.udp &&
+		view.getUint16(at + AT.port) === VXLAN_GPE_PORT
+	);
+}
+
+/** All of it is there, in one piece, and NSH is in it. */
+function isTunnelOfNsh(view: DataView, at: number, bytes: number): boolean {
+	const length = view.getUint16(at + AT.totalLength);
+	return (
+		length === bytes - ETHERNET_BYTES &&
+		view.getUint16(at + AT.udpLength) === length - 20 &&
+		(view.getUint16(at + AT.fragment) & FRAGMENT) === 0 &&
+		((view.getUint32(at + AT.vxlan) & VXLAN.mask) | 0) === VXLAN.value
+	);
 }
 
 /** Service path header of a frame whose packet starts at `offset`. */
 export function pathOf(view: DataView, at: number, offset: number): number {
-	return offset === ETHERNET_BYTES
-		? NO_PATH
-		: view.getUint32(at + ETHERNET_BYTES + NSH.path);
+	return offset === ETHERNET_BYTES ? NO_PATH : view.getUint32(at + AT.path);
 }
 
 /** The Ethernet addresses that frames of one side leave with. */
@@ -61,12 +110,16 @@ export class FrameHeader {
 		];
 	}
 
-	/** Writes what is in front of a packet of `family`, as it was at `at`. */
+	/**
+	 * Writes what is in front of a packet of `family` and `bytes`, as it was at
+	 * `at`; the packet starts at `offset` of both frames.
+	 */
 	write(
 		from: Memory,
 		at: number,
 		offset: number,
 		family: number,
+		bytes: number,
 		to: Memory,
 		toAt: number,
 	): void {
@@ -76,14 +129,28 @@ export class FrameHeader {
 		view.setUint32(toAt + 4, second);
 		view.setUint32(toAt + 8, third);
 		if (offset === ETHERNET_BYTES) {
-			view.setUint16(toAt + 12, etherType(family));
+			view.setUint16(toAt + AT.etherType, etherType(family));
 			return;
 		}
-		view.setUint16(toAt + 12, EtherType.nsh);
-		for (let i = ETHERNET_BYTES; i < offset; i += WORD_BYTES)
+		for (let i = AT.etherType; i < offset - 2; i += 4)
 			view.setUint32(toAt + i, from.view.getUint32(at + i));
-		view.setUint8(toAt + ETHERNET_BYTES + NSH.next, nextProtocol(family));
+		view.setUint16(toAt + offset - 2, from.view.getUint16(at + offset - 2));
+		setLength(view, toAt, offset - ETHERNET_BYTES + bytes);
+		view.setUint8(toAt + AT.next, nextProtocol(family));
 	}
+}
+
+/** Lengths of IPv4 and UDP; a checksum that was wrong stays so (RFC 1624). */
+function setLength(view: DataView, at: number, length: number): void {
+	const before = view.getUint16(at + AT.totalLength);
+	const sum = ~view.getUint16(at + AT.checksum) & 0xffff;
+	view.setUint16(at + AT.totalLength, length);
+	view.setUint16(
+		at + AT.checksum,
+		~fold(sum + (~before & 0xffff) + length) & 0xffff,
+	);
+	view.setUint16(at + AT.udpLength, length - 20);
+	view.setUint16(at + AT.udpChecksum, 0);
 }
 
 /** Of an IP version; -1 for what is none. */

@@ -131,7 +131,8 @@ function ipv6Template(): Buffer {
 	return head;
 }
 
-function fold(sum: number): number {
+/** A sum of 16-bit words with its carries added. */
+export function fold(sum: number): number {
 	const once = (sum & 0xffff) + Math.floor(sum / 0x10000);
 	return (once & 0xffff) + (once >>> 16);
 }

@@ -5,11 +5,11 @@
 
 /** Negative, so that they share a return value with lengths. */
 export const Refusal = {
-	/** Inside: neither IPv4 nor IPv6, with or without an NSH. */
+	/** Inside: neither IPv4 nor IPv6, in a tunnel or bare. */
 	notIp: -1,
 	/** Outside: not ESP; plaintext among it. */
 	notEsp: -2,
-	/** Lengths that contradict each other, fragments of ESP, wrong padding. */
+	/** Lengths that contradict each other, another NSH, fragments, wrong padding. */
 	malformed: -3,
 	/** The kernel left its checksum or segmentation to a device. */
 	unfinished: -4,

@@ -5,6 +5,7 @@
 import type { BpfInstruction } from "../../kernel/rings.js";
 import { EtherType } from "../../wire/ethernet.js";
 import { IpProto } from "../../wire/ipv4.js";
+import { VXLAN_GPE_PORT } from "../../wire/vxlan.js";
 import type { SaSpec } from "./sa.js";
 
 export function workerOf(
@@ -35,30 +36,43 @@ const RETURN = 0x06;
 /** Relative to the link header (SKF_LL_OFF); all else is to the network header. */
 const LINK_LAYER = -0x200000;
 
+/** Of IPv4, whose header has no options, as frame.ts wants it. */
+const AT = { protocol: 9, port: 22, nsh: 36 } as const;
+const PATH_AT = AT.nsh + 4;
+const MD1_PACKET_AT = AT.nsh + 24;
+const NO_OPTIONS = 0x45;
+
+/** Goes on behind itself for VXLAN-GPE, else `more` instructions further. */
+const ifTunnel = (more: number): readonly BpfInstruction[] => [
+	[HALF_AT, 0, 0, LINK_LAYER + 12],
+	[IF_EQUAL, 0, 6 + more, EtherType.ipv4],
+	[BYTE_AT, 0, 0, 0],
+	[IF_EQUAL, 0, 4 + more, NO_OPTIONS],
+	[BYTE_AT, 0, 0, AT.protocol],
+	[IF_EQUAL, 0, 2 + more, IpProto.udp],
+	[HALF_AT, 0, 0, AT.port],
+	[IF_EQUAL, 0, more, VXLAN_GPE_PORT],
+];
+
 /** From inside: SPI and SI of the NSH, added up; 0 without one. */
 export const SHARE_OUT: readonly BpfInstruction[] = [
-	[HALF_AT, 0, 0, LINK_LAYER + 12],
-	[IF_EQUAL, 1, 0, EtherType.nsh],
-	[RETURN, 0, 0, 0],
-	[WORD_AT, 0, 0, 4],
+	...ifTunnel(7),
+	[WORD_AT, 0, 0, PATH_AT],
 	[AND, 0, 0, 0xff],
 	[X_FROM_A, 0, 0, 0],
-	[WORD_AT, 0, 0, 4],
+	[WORD_AT, 0, 0, PATH_AT],
 	[SHIFT_RIGHT, 0, 0, 8],
 	[ADD_X, 0, 0, 0],
 	[RETURN_A, 0, 0, 0],
+	[RETURN, 0, 0, 0],
 ];
 
 /** From outside: the SPI of ESP; 0 for what is none. */
 export const SHARE_IN: readonly BpfInstruction[] = [
-	/* X: bytes of the NSH. */
+	/* X: where the IP packet is. */
 	[LOAD_X, 0, 0, 0],
-	[HALF_AT, 0, 0, LINK_LAYER + 12],
-	[IF_EQUAL, 0, 4, EtherType.nsh],
-	[BYTE_AT, 0, 0, 1],
-	[AND, 0, 0, 0x3f],
-	[SHIFT_LEFT, 0, 0, 2],
-	[X_FROM_A, 0, 0, 0],
+	...ifTunnel(1),
+	[LOAD_X, 0, 0, MD1_PACKET_AT],
 	[BYTE_AT_X, 0, 0, 0],
 	[SHIFT_RIGHT, 0, 0, 4],
 	[IF_EQUAL, 6, 0, 6],

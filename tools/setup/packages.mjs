@@ -121,6 +121,12 @@ export const packages = [
 		for: ["demo", "test", "bench"],
 	},
 	{
+		name: "xz-utils",
+		why: "unpacks modules of the kernels that tests boot",
+		finds: ["xz"],
+		for: ["test"],
+	},
+	{
 		name: "wireguard-go",
 		why: "what the user-space ESP engine is measured against",
 		finds: ["wireguard-go"],

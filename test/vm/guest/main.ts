@@ -1,0 +1,2 @@
+/** All that is tried in a guest; each file runs on every kernel. */
+import "./probes.js";

@@ -47,9 +47,14 @@ export interface Authority {
 	server(names: readonly string[]): Promise<KeyPair & { renewAfterMs: number }>;
 	/**
 	 * A client certificate for the key of the request. The subject is the node's
-	 * name whatever the request says. Throws Fault certificate_request_invalid.
+	 * name whatever the request says; it lasts 30 days unless another life is
+	 * given. Throws Fault certificate_request_invalid.
 	 */
-	issue(csr: string, node: string): Promise<IssuedCertificate>;
+	issue(
+		csr: string,
+		node: string,
+		lifeMs?: number,
+	): Promise<IssuedCertificate>;
 }
 
 x509.cryptoProvider.set(webcrypto);
@@ -128,12 +133,12 @@ export async function openAuthority(
 			return { ...pair, renewAfterMs: renewAfter(certificate) };
 		},
 
-		async issue(csr, node) {
+		async issue(csr, node, lifeMs = CLIENT_LIFE_MS) {
 			const publicKey = await requestKey(csr);
 			const certificate = await sign({
 				subject: node,
 				publicKey,
-				lifeMs: CLIENT_LIFE_MS,
+				lifeMs,
 				usage: x509.ExtendedKeyUsage.clientAuth,
 				names: [],
 			});

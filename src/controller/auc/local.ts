@@ -38,7 +38,8 @@ export function localAuthority(
 		},
 		configure: (ef, key) => service.handle({ type: "configure", ef, key }),
 		status: async () => statusOf(service),
-		follow: (listener) => service.follow(listener),
+		follow: (listener) =>
+			service.trail.follow(({ record }) => listener(record)),
 		close: () => service.close(),
 	};
 }

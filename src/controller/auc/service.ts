@@ -7,12 +7,12 @@ import { randomBytes } from "node:crypto";
 import { privateDirectory } from "../../kernel/files.js";
 import { Auc } from "../../keys/auc.js";
 import type { AucCommand, AucEvent } from "../../keys/auc-state.js";
-import type { AuditRecord } from "../../keys/audit.js";
 import { AUC_NAME, AUC_PORT } from "../../keys/enrol-messages.js";
 import { TUNING, type Tuning } from "../../keys/tuning.js";
 import { type Authority, openAuthority } from "../ca.js";
 import { type AucListener, listen, type TlsIdentity } from "./listener.js";
 import { openSnapshot, type Snapshot } from "./snapshot.js";
+import { Trail } from "./trail.js";
 
 export interface AucOptions {
 	/** Keys, certificates and the sealed state; made with mode 0700. */
@@ -43,6 +43,8 @@ const RETRY_SAVE_MS = 1000;
 export class AucService {
 	readonly auc: Auc;
 	readonly authority: Authority;
+	/** What was done, once it is on the disk. */
+	readonly trail = new Trail();
 	readonly #snapshot: Snapshot;
 	readonly #options: AucOptions;
 	#listener: AucListener | undefined;
@@ -55,7 +57,6 @@ export class AucService {
 	readonly #waiting: (() => void)[] = [];
 	#saving: Promise<void> | undefined;
 	#isClosed = false;
-	readonly #followers = new Set<(record: AuditRecord) => void>();
 	readonly #watchers = new Set<() => void>();
 
 	private constructor(
@@ -105,12 +106,6 @@ export class AucService {
 		await new Promise<void>((done) => this.#waiting.push(done));
 	}
 
-	/** Every audit record from now on, once it is true. */
-	follow(listener: (record: AuditRecord) => void): () => void {
-		this.#followers.add(listener);
-		return () => this.#followers.delete(listener);
-	}
-
 	/** Called after every event that may have changed something. */
 	watch(listener: () => void): () => void {
 		this.#watchers.add(listener);
@@ -133,7 +128,7 @@ export class AucService {
 
 	async #open(): Promise<void> {
 		const { host = "127.0.0.1", port = AUC_PORT, log } = this.#options;
-		this.#listener = await listen({ host, port }, await this.#identity(), {
+		this.#listener = await listen({ host, port }, await this.identity(), {
 			isCurrent: (ef, serial) => this.auc.isCurrent(ef, serial),
 			message: (from, message) =>
 				this.#event({ type: "message", from, message }),
@@ -142,7 +137,7 @@ export class AucService {
 			refused: (cause) => log(`auc: ${cause}`),
 		});
 		this.#renewal = setInterval(() => {
-			this.#identity().then(
+			this.identity().then(
 				(identity) => this.#listener?.renew(identity),
 				(error) => log(`auc: server certificate: ${causeOf(error)}`),
 			);
@@ -150,7 +145,8 @@ export class AucService {
 		this.#event({ type: "time" });
 	}
 
-	async #identity(): Promise<TlsIdentity> {
+	/** What it proves itself with, for as long as its certificate lasts. */
+	async identity(): Promise<TlsIdentity> {
 		const { key, certificate } = await this.authority.server([AUC_NAME]);
 		const { certificate: ca } = this.authority;
 		return { key, cert: `${certificate}\n${ca}`, ca };
@@ -223,7 +219,7 @@ export class AucService {
 				void this.#sign(command.ef, command.request);
 				break;
 			case "audit":
-				for (const follower of [...this.#followers]) follower(command.record);
+				this.trail.add(command.record);
 				break;
 		}
 	}

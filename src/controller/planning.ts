@@ -1,12 +1,9 @@
 /** The planner as the reconciler uses it: a plan that may be sent, or a Fault. */
 import type { Intent } from "../model/intent.js";
 import type { Memory } from "../plan/allocate.js";
+import { declaredBy } from "../plan/declared.js";
 import type { Violation } from "../plan/findings.js";
-import {
-	chainsOf,
-	checkInvariants,
-	checkTransition,
-} from "../plan/invariants.js";
+import { checkInvariants, checkTransition } from "../plan/invariants.js";
 import type { PathSummary } from "../plan/path.js";
 import type { Planner } from "../plan/plan.js";
 import type { NodeState, PathState } from "../plan/state.js";
@@ -59,7 +56,7 @@ export function planIntent(
 			errors.map(({ message }) => ({ message })),
 		);
 	}
-	refuse(checkInvariants(states, chainsOf(intent)));
+	refuse(checkInvariants(states, declaredBy(intent)));
 	const warnings = problems.map(({ message }) => ({ message }));
 	return { states, memory: made.memory, paths, warnings };
 }

@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_MEMORY } from "./allocate.js";
+import { declaredBy } from "./declared.js";
 import type { Invariant } from "./findings.js";
 import { acrossThreeNodes } from "./fixtures.js";
-import { chainsOf, checkInvariants } from "./invariants.js";
+import { checkInvariants } from "./invariants.js";
 import { plan } from "./plan.js";
 import type { NodeState, PathState } from "./state.js";
 import type { States } from "./transition.js";
 
 const states = plan(acrossThreeNodes, NO_MEMORY).plan.states;
-const chains = chainsOf(acrossThreeNodes);
+const declared = declaredBy(acrossThreeNodes);
 
 type Mutable<T> = { -readonly [K in keyof T]: Mutable<T[K]> };
 
@@ -48,7 +49,7 @@ const same = (node: Mutable<NodeState>, spi: number) => {
 };
 
 test("a plan holds all invariants", () => {
-	assert.deepEqual(checkInvariants(states, chains), []);
+	assert.deepEqual(checkInvariants(states, declared), []);
 });
 
 const cases: readonly [
@@ -257,7 +258,7 @@ const cases: readonly [
 
 for (const [name, invariant, how, message] of cases) {
 	test(`invariant ${invariant} complains: ${name}`, () => {
-		const found = checkInvariants(broken(how), chains);
+		const found = checkInvariants(broken(how), declared);
 		const right = found.filter((one) => one.invariant === invariant);
 		assert.ok(right.length > 0, `found ${JSON.stringify(found)}`);
 		if (message) {

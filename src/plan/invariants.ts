@@ -2,60 +2,29 @@
  * The six invariants of the design, checked on the states that would be sent
  * and not on how they came about. A plan that violates one is not sent.
  */
-import type { Intent } from "../model/intent.js";
-import { parseRule } from "../model/language/index.js";
+import { ANYTHING, type Declared } from "./declared.js";
 import { equal } from "./equal.js";
 import { Findings, type Violation } from "./findings.js";
 import { SLOTS } from "./hash.js";
 import { checkIsolation } from "./isolation.js";
+import { checkSecrecy } from "./secrecy.js";
 import type { PathState, RuleSetState } from "./state.js";
-import { type Survey, type Surveyed, surroundings, survey } from "./survey.js";
+import {
+	begins,
+	type Survey,
+	type Surveyed,
+	surroundings,
+	survey,
+} from "./survey.js";
 import type { States, Transition } from "./transition.js";
 import { chosenBy, Network, type NodeIndex } from "./walk.js";
-
-/** Chains that a policy's paths may have: in a change the old and the new one. */
-export type ChainsOf = (
-	policy: string,
-) => readonly (readonly string[])[] | undefined;
-
-/** Rules as read, by their text: most are the same from change to change. */
-const read = new Map<string, readonly string[] | undefined>();
-const MOST_READ = 100_000;
-
-function chainOf(rule: string): readonly string[] | undefined {
-	if (!read.has(rule)) {
-		if (read.size >= MOST_READ) {
-			read.clear();
-		}
-		const parsed = parseRule(rule);
-		const action = parsed.ok ? parsed.rule.action : undefined;
-		read.set(rule, action?.kind === "chain" ? action.functions : undefined);
-	}
-	return read.get(rule);
-}
-
-/** Chains as declared, from one intent or from the two of a change. */
-export function chainsOf(...intents: readonly Intent[]): ChainsOf {
-	const known = new Map<string, ReturnType<ChainsOf>>();
-	return (policy) => {
-		if (!known.has(policy)) {
-			const chains = intents.flatMap((intent) => {
-				const declared = intent.policies.get(policy);
-				const chain = declared && chainOf(declared.spec.rule);
-				return chain ? [chain] : [];
-			});
-			known.set(policy, chains.length > 0 ? chains : undefined);
-		}
-		return known.get(policy);
-	};
-}
 
 const NOWHERE: Survey = { faults: [], ways: new Map() };
 
 /** Checks all nodes' states as one network. */
 export function checkInvariants(
 	states: States,
-	chains: ChainsOf = () => undefined,
+	declared: Declared = ANYTHING,
 ): Violation[] {
 	const network = new Network(states.values());
 	const around = surroundings(states.values());
@@ -66,7 +35,7 @@ export function checkInvariants(
 		if (path) {
 			const found = survey(network, spi, around);
 			surveys.set(spi, found);
-			checkPath(path, found, chains, findings);
+			checkPath(path, found, declared, findings);
 		}
 	}
 	const surveyed = (spi: number) => surveys.get(spi) ?? NOWHERE;
@@ -76,6 +45,7 @@ export function checkInvariants(
 		}
 	}
 	checkIsolation(network, surveyed, findings);
+	checkSecrecy(network, declared, findings);
 	return findings.violations;
 }
 
@@ -83,7 +53,7 @@ export function checkInvariants(
 export function checkTransition(
 	old: States,
 	stages: Transition,
-	chains: ChainsOf = () => undefined,
+	declared: Declared = ANYTHING,
 ): Violation[] {
 	const findings = new Findings();
 	for (const [name, state] of old) {
@@ -108,33 +78,33 @@ export function checkTransition(
 	}
 	return [
 		...findings.violations,
-		...checkInvariants(stages.make, chains),
-		...checkInvariants(stages.switch, chains),
-		...checkInvariants(stages.break, chains),
+		...checkInvariants(stages.make, declared),
+		...checkInvariants(stages.switch, declared),
+		...checkInvariants(stages.break, declared),
 	];
 }
 
 /**
  * Whether packets under way on a path go on. Its key may come to hold the DSCP, or
- * no longer: those inside a function are found by either.
+ * no longer: those inside a function are found by either. So may its backup.
  */
 function carriesOn(now: PathState, before: PathState): boolean {
-	const { byDscp: _, ...kept } = now;
-	const { byDscp: __, ...path } = before;
+	const { byDscp: _, backup: __, ...kept } = now;
+	const { byDscp: ___, backup: ____, ...path } = before;
 	return equal({ ...kept, active: true }, path);
 }
 
 function checkPath(
 	path: PathState,
 	{ faults, ways }: Survey,
-	chains: ChainsOf,
+	declared: Declared,
 	findings: Findings,
 ): void {
 	const { policy, spi, direction } = path;
 	for (const { invariant, cause, ...at } of faults) {
 		findings.add(invariant, policy, { spi, ...at }, cause);
 	}
-	const known = chains(policy);
+	const known = declared.chains(policy);
 	for (const way of known ? ways.values() : []) {
 		const met = direction === "forward" ? way.met : way.met.toReversed();
 		if (!known?.some((chain) => equal(chain, met))) {
@@ -171,7 +141,7 @@ function checkRules(
 		for (const spi of chosenBy(action)) {
 			const at = { spi, hop: 0, node };
 			const path = paths.get(spi);
-			if (!path?.hops[0]) {
+			if (!path || !begins(path)) {
 				findings.add(1, policy, at, `node ${node} cannot begin this path`);
 				continue;
 			}

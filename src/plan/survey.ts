@@ -99,7 +99,7 @@ function make(
 	for (const { state, paths } of holders) {
 		const path = paths.get(spi) ?? first;
 		const { node } = state;
-		if (!equal({ ...path, hops: [] }, { ...first, hops: [] })) {
+		if (!equal(identityOf(path), identityOf(first))) {
 			faults.push({
 				invariant: 1,
 				node,
@@ -114,7 +114,7 @@ function make(
 			});
 		}
 	}
-	const starts = holders.filter((one) => one.paths.get(spi)?.hops[0]);
+	const starts = holders.filter((one) => begins(one.paths.get(spi)));
 	if (starts.length === 0) {
 		faults.push({
 			invariant: 1,
@@ -131,6 +131,17 @@ function make(
 	return { faults, ways };
 }
 
+/** Packets may enter the path at a node that holds it so: unless it opens seals first. */
+export function begins(path: PathState | undefined): boolean {
+	const first = path?.hops[0];
+	return first?.kind === "node" || (first != null && !first.sealed);
+}
+
+/** What all nodes hold alike; a backup is known where packets enter. */
+function identityOf({ backup: _, ...path }: PathState): PathState {
+	return { ...path, hops: [] };
+}
+
 function wayFrom(
 	network: Network,
 	path: PathState,
@@ -138,10 +149,18 @@ function wayFrom(
 	faults: Fault[],
 ): Way | undefined {
 	const { decisions, stuck } = walk(network, path.spi, start);
+	for (const [at, { hop, node, index }] of decisions.entries()) {
+		const next = decisions[at + 1];
+		if (hop.kind === "node" && hop.sealed && next && !next.hop.sealed) {
+			const cause = `node ${node} seals it, node ${next.node} takes it as it comes`;
+			faults.push({ invariant: 3, hop: index, node: next.node, cause });
+		}
+	}
 	if (stuck) {
 		const ordinary = stuck.loop || stuck.reason === "ttl_zero" ? 2 : 1;
+		const leaks = ["unknown_peer", "unsealed"].includes(stuck.reason);
 		faults.push({
-			invariant: stuck.reason === "unknown_peer" ? 3 : ordinary,
+			invariant: leaks ? 3 : ordinary,
 			hop: stuck.index,
 			node: stuck.node,
 			cause: stuck.message,

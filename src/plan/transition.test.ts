@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Random, REPLAY, SEED } from "../../test/random.js";
 import { NO_MEMORY } from "./allocate.js";
+import { declaredBy } from "./declared.js";
 import {
 	acrossThreeNodes,
 	fn,
@@ -11,7 +12,7 @@ import {
 	policy,
 	tenant,
 } from "./fixtures.js";
-import { chainsOf, checkInvariants, checkTransition } from "./invariants.js";
+import { checkInvariants, checkTransition } from "./invariants.js";
 import { plan } from "./plan.js";
 import { changed, randomIntent } from "./random-networks.js";
 import type { PathState } from "./state.js";
@@ -19,7 +20,7 @@ import { remainder, type States, transition } from "./transition.js";
 
 const intent = acrossThreeNodes;
 const states = plan(intent, NO_MEMORY).plan.states;
-const chains = chainsOf(intent);
+const declared = declaredBy(intent);
 
 const pairOf = (path: PathState) => Math.min(path.spi, path.reverseSpi) >> 1;
 const withoutRevision = (states: States) =>
@@ -32,7 +33,7 @@ test("a change keeps the invariants at every stage", (t) => {
 		const label = `${REPLAY} round ${round}`;
 		let now = randomIntent(random);
 		let { plan: made, memory } = plan(now, NO_MEMORY);
-		assert.deepEqual(checkInvariants(made.states, chainsOf(now)), [], label);
+		assert.deepEqual(checkInvariants(made.states, declaredBy(now)), [], label);
 		let running: States = made.states;
 		for (let step = 0; step < 4; step++) {
 			const next = changed(random, now);
@@ -44,7 +45,7 @@ test("a change keeps the invariants at every stage", (t) => {
 			);
 			const stages = transition(running, replanned.plan.states, old);
 			assert.deepEqual(
-				checkTransition(running, stages, chainsOf(now, next)),
+				checkTransition(running, stages, declaredBy(now, next)),
 				[],
 				label,
 			);
@@ -80,9 +81,9 @@ test("a stage that takes a path away is told", () => {
 		plan(intent, NO_MEMORY).memory,
 	).plan.states;
 	const stages = transition(states, next);
-	assert.deepEqual(checkTransition(states, stages, chains), []);
+	assert.deepEqual(checkTransition(states, stages, declared), []);
 	const hasty = { ...stages, switch: stages.break };
-	const found = checkTransition(states, hasty, chains);
+	const found = checkTransition(states, hasty, declared);
 	assert.ok(
 		found.some((one) => one.invariant === 6 && one.policy === "q"),
 		JSON.stringify(found),
@@ -92,13 +93,13 @@ test("a stage that takes a path away is told", () => {
 test("the first plan and the last are changes like others", () => {
 	const nothing: States = new Map();
 	const first = transition(nothing, states);
-	assert.deepEqual(checkTransition(nothing, first, chains), []);
+	assert.deepEqual(checkTransition(nothing, first, declared), []);
 	const none = plan(
 		{ ...intent, policies: new Map(), tenants: new Map(), nodes: new Map() },
 		plan(intent, NO_MEMORY).memory,
 	).plan.states;
 	const last = transition(states, none);
-	assert.deepEqual(checkTransition(states, last, chains), []);
+	assert.deepEqual(checkTransition(states, last, declared), []);
 });
 
 test("a tenant's only access point moves to another node and away", () => {
@@ -117,7 +118,7 @@ test("a tenant's only access point moves to another node and away", () => {
 		const next = plan(at(...places), memory);
 		const stages = transition(made.states, next.plan.states);
 		assert.deepEqual(
-			checkTransition(made.states, stages, chainsOf(at("n1"))),
+			checkTransition(made.states, stages, declaredBy(at("n1"))),
 			[],
 			`to ${places.join(" ") || "nowhere"}`,
 		);

@@ -8,6 +8,7 @@ import {
 	type PeerState,
 	type PortState,
 	type RuleAction,
+	type Seal,
 	SI_START,
 } from "./state.js";
 
@@ -95,6 +96,7 @@ export interface Stuck {
 		| "no_hop"
 		| "ttl_zero"
 		| "si_zero"
+		| "unsealed"
 		| "unknown_peer";
 	readonly node: string;
 	readonly index: number;
@@ -115,6 +117,8 @@ export function walk(network: Network, spi: number, from: string): Walk {
 	let node = from;
 	let index = 0;
 	let sent = false;
+	/** How it came from another node; undefined: in the clear, or not at all. */
+	let seal: Seal | undefined;
 	for (let ttl = TTL_START - 1; ; ttl--) {
 		const stuck = (
 			reason: Stuck["reason"],
@@ -149,6 +153,9 @@ export function walk(network: Network, spi: number, from: string): Walk {
 			);
 		}
 		const decision = { node, index, si: SI_START - index, ttl, hop };
+		if (hop.kind !== "node" && hop.sealed && hop.sealed !== seal) {
+			return stuck("unsealed", `takes only what is sealed (${hop.sealed})`);
+		}
 		if (hop.kind === "exit") {
 			decisions.push(decision);
 			return { decisions };
@@ -171,6 +178,7 @@ export function walk(network: Network, spi: number, from: string): Walk {
 			decisions.push(decision);
 			node = to.state.node;
 			sent = true;
+			seal = hop.sealed;
 			continue;
 		}
 		const at = here.ports.get(hop.port);
@@ -180,5 +188,6 @@ export function walk(network: Network, spi: number, from: string): Walk {
 		decisions.push({ ...decision, ...at });
 		index++;
 		sent = false;
+		seal = undefined;
 	}
 }

@@ -165,6 +165,7 @@ export function conformsToKeyAuthority(
 				code: "not_found",
 			});
 			await authority.admit("b", "tester");
+			stolen.close();
 			/* The certificate that was revoked is of no use after that, either. */
 			const again = site.ef("b", b.at);
 			again.start(null);

@@ -71,10 +71,11 @@ export function declaredBy(...intents: readonly Intent[]): Declared {
 				: undefined;
 		},
 		seal(policy, flowClass, from, to) {
-			const asked = ofClass(policy, flowClass).map(({ part, intent }) =>
+			const all = ofClass(policy, flowClass).map(({ part, intent }) =>
 				sealOf(part.encryption, intent.nodes.get(from), intent.nodes.get(to)),
 			);
-			return asked.toSorted((a, b) => strength(a) - strength(b))[0];
+			const least = Math.min(...all.map(strength));
+			return all.find((seal) => strength(seal) === least);
 		},
 		excepts(policy, flowClass, tenant, keys) {
 			return ofClass(policy, flowClass).some(({ intent, part }) => {

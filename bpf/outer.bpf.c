@@ -32,7 +32,9 @@ INLINE int put_headers(struct __sk_buff *skb, struct sealed_encapsulation *e, co
 	e->udp.len = bpf_htons(skb->len - ETH_HLEN - sizeof(e->ip));
 	e->ip.saddr = cfg->underlay;
 	e->ip.daddr = node->underlay;
+	e->ip.frag_off = bpf_htons(IP_DF);
 	e->ip.ttl = UNDERLAY_TTL;
+	e->vxlan.flags = GPE_INSTANCE | GPE_NEXT_PROTOCOL;
 	e->udp.check = 0;
 	ip_checksum(&e->ip);
 	return bpf_skb_store_bytes(skb, ETH_HLEN, e, AHEAD, 0);
@@ -50,7 +52,7 @@ INLINE bool carries_esp(struct __sk_buff *skb, const struct nsh *nsh)
 {
 	struct iphdr ip;
 
-	return nsh->md_type == NSH_MD1 && nsh->next == NSH_NEXT_IPV4 &&
+	return (nsh->md_type & 0xf) == NSH_MD1 && nsh->next == NSH_NEXT_IPV4 &&
 	       !bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct encapsulation), &ip, sizeof(ip)) &&
 	       ip.version == 4 && ip.ihl == 5 && ip.protocol == IPPROTO_ESP;
 }
@@ -67,8 +69,8 @@ int outer(struct __sk_buff *skb)
 	struct hop *hop;
 	__u16 base;
 
-	if (!cfg || skb->protocol != bpf_htons(ETH_P_IP) || load(skb, &e) || e.ip.ihl != 5 ||
-	    e.ip.protocol != IPPROTO_UDP || e.udp.dest != cfg->vxlan_port || e.vxlan.next != GPE_NEXT_NSH)
+	if (!cfg || skb->protocol != bpf_htons(ETH_P_IP) || load(skb, &e) || e.ip.version != 4 ||
+	    e.ip.ihl != 5 || e.ip.protocol != IPPROTO_UDP || e.udp.dest != cfg->vxlan_port || e.vxlan.next != GPE_NEXT_NSH)
 		return drop(skb, 0, DROP_PORT_FORGED, 0);
 	place = bpf_ntohl(e.inner.base.path);
 	base = bpf_ntohs(e.inner.base.base);
@@ -82,7 +84,7 @@ int outer(struct __sk_buff *skb)
 		if (!hop || hop->kind != HOP_NODE || !through_ef(hop))
 			return drop(skb, 0, DROP_PORT_UNBOUND, place >> 8);
 		sealed = hop->flags & HOP_SEALED;
-		if (sealed ? !carries_esp(skb, &e.inner.base) : e.inner.base.md_type != NSH_MD2)
+		if (sealed ? !carries_esp(skb, &e.inner.base) : (e.inner.base.md_type & 0xf) != NSH_MD2)
 			return drop(skb, 0, DROP_PLAINTEXT, place >> 8);
 		node = hop->node;
 	}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* No program: its BTF holds what xfrm.h shares with TypeScript, and nothing else. */
+#include "xfrm.h"
+
+union layout {
+	enum xfrm_direction xfrm_direction;
+};
+
+union layout layout SEC(".layout");

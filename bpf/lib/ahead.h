@@ -134,7 +134,7 @@ FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path 
 		last->last_ns = now_ns();
 		id = hop->node;
 		if (retarget(skb, id, (spi_si & ~0xff) | si, NSH_OAM, m))
-			return TC_ACT_SHOT;
+			return drop(skb, p, DROP_NO_HOP, spi_si >> 8);
 		return send_underlay(skb, p, id, spi_si >> 8);
 	}
 	/* Nothing here is passed by: the packets are to come to where this one arrived. */
@@ -143,8 +143,9 @@ FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path 
 		return drop_if(skb, p, take_answer(p, path, spi_si, m, asker), spi_si >> 8);
 	m->kind = (m->kind & FAR_SCOPE) | FAR_ANSWER;
 	put_number(m, cfg->node_id);
+	/* Of nobody we know. */
 	if (retarget(skb, asker, spi_si, NSH_OAM | NSH_TTL_MASK, m))
-		return TC_ACT_SHOT;
+		return drop(skb, p, DROP_NO_HOP, spi_si >> 8);
 	return send_underlay(skb, p, asker, spi_si >> 8);
 }
 

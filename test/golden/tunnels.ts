@@ -203,6 +203,17 @@ export const tunnels: readonly Row[] = [
 		drop: "nsh_oam",
 	},
 	{
+		title: "a question that goes ahead, asked by a node that nobody knows",
+		...arrives({
+			nsh: {
+				oam: true,
+				metadata: { kind: "context", words: [1, 0x00630001, 0, 0] },
+			},
+		}),
+		verdict: "drop",
+		drop: "no_hop",
+	},
+	{
 		title: "NSH MD type 1 of another length",
 		...arrives({ nsh: { length: 7 } }),
 		verdict: "drop",

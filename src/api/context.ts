@@ -1,4 +1,6 @@
 /** What the routes work with: the parts of one running controller. */
+import type { KeyAuthority } from "../controller/auc/authority.js";
+import type { KeyCounts } from "../controller/auc/ledger.js";
 import type { Delivery } from "../controller/delivery.js";
 import type { Enrollment } from "../controller/enroll.js";
 import type { EventLog } from "../controller/events.js";
@@ -15,5 +17,7 @@ export interface Context {
 	readonly fleet: Fleet;
 	readonly delivery: Delivery;
 	readonly reconciler: Reconciler;
+	readonly keys: KeyAuthority;
+	readonly keyCounts: KeyCounts;
 	readonly version: string;
 }

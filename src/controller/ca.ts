@@ -50,11 +50,7 @@ export interface Authority {
 	 * name whatever the request says; it lasts 30 days unless another life is
 	 * given. Throws Fault certificate_request_invalid.
 	 */
-	issue(
-		csr: string,
-		node: string,
-		lifeMs?: number,
-	): Promise<IssuedCertificate>;
+	issue(csr: string, node: string, lifeMs?: number): Promise<IssuedCertificate>;
 }
 
 x509.cryptoProvider.set(webcrypto);

@@ -5,6 +5,7 @@
 import type { Intent } from "../model/intent.js";
 import type { AgentMessage } from "../plan/protocol.js";
 import type { States } from "../plan/transition.js";
+import { KEY_EVENTS } from "./auc/ledger.js";
 
 /**
  * Revisions a node may be ahead of all that was sent: so many changes may have
@@ -21,7 +22,7 @@ const AUDITED: ReadonlySet<string> = new Set([
 	"error",
 	"invalidate",
 	"join",
-	"keys",
+	...KEY_EVENTS,
 	"protocol",
 	"refused",
 	"revoke",

@@ -36,14 +36,16 @@ export interface EventLog {
 }
 
 /**
- * What the kernel samples of traffic: up to ten a second of each. They must not
- * push out who changed what.
+ * What the kernel samples of traffic, up to ten a second of each, and keys that
+ * change by themselves. They must not push out who changed what.
  */
 const SAMPLED: ReadonlySet<string> = new Set([
 	"drop",
 	"learned",
 	"denied",
 	"revoked",
+	"rekey",
+	"key-refused",
 ]);
 
 const PREFIX = "event/";

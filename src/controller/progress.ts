@@ -14,6 +14,8 @@ export interface Progress {
 		signal?: AbortSignal,
 	): Promise<boolean>;
 	readonly isClosed: boolean;
+	/** Aborted then. */
+	readonly closed: AbortSignal;
 	/** Ends all waiting, now and from then on. */
 	close(): void;
 }
@@ -60,6 +62,7 @@ export function createProgress(pollMs: number): Progress {
 		get isClosed() {
 			return closed.aborted;
 		},
+		closed,
 		close: () => closing.abort(),
 	};
 }

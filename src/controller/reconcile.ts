@@ -4,6 +4,7 @@
  * old paths drain.
  */
 import type { Intent } from "../model/intent.js";
+import type { Keying } from "./auc/keying.js";
 import type { Delivery } from "./delivery.js";
 import type { Draining } from "./draining.js";
 import type { EventLog } from "./events.js";
@@ -24,8 +25,8 @@ export interface Reconciler {
 	/**
 	 * Runs after every change before it: `make` sees the newest intent. Ends
 	 * when all connected nodes have switched. Throws what `make` throws, and
-	 * Fault unplannable, invariant_violated, node_refused, node_unreachable:
-	 * then the intent is what it was.
+	 * Fault unplannable, invariant_violated, node_refused, node_unreachable,
+	 * keys_missing, keys_unavailable: then the intent is what it was.
 	 */
 	change(
 		make: (intent: Intent) => Promise<Revision | undefined>,
@@ -55,11 +56,12 @@ export async function openReconciler(
 	store: Store,
 	delivery: Delivery,
 	draining: Draining,
+	keying: Keying,
 	log: EventLog,
 	joined: readonly string[],
 	holdDownMs: number,
 ): Promise<Reconciler> {
-	const rollOut = await openRollOut(store, delivery, draining, log);
+	const rollOut = await openRollOut(store, delivery, draining, keying, log);
 	const { steps } = rollOut;
 	const down = new Set(rollOut.without.down);
 	/** Those of them that are up again, for how long remains to be seen. */

@@ -1,17 +1,19 @@
 /**
- * Carries intent to the nodes: plan, then make (new hops beside the old ones),
- * switch (classifiers point at the new), drain, break (old hops go). What is
+ * Carries intent to the nodes: plan, then make (new hops beside the old ones; keys
+ * for those that are sealed), switch (classifiers point at the new), drain, break
+ * (old hops go, and their keys). What is
  * wanted is stored before anything is sent, and a roll-out starts from what was
  * last sent, whatever that is: a controller killed anywhere just goes on.
  */
 import type { Intent } from "../model/intent.js";
 import { type Memory, NO_MEMORY } from "../plan/allocate.js";
 import { createPlanner } from "../plan/plan.js";
-import { emptied, type States } from "../plan/transition.js";
+import { emptied, type States, type Transition } from "../plan/transition.js";
+import type { Keying } from "./auc/keying.js";
 import type { Delivery } from "./delivery.js";
 import type { Draining } from "./draining.js";
 import type { EventLog } from "./events.js";
-import type { Fault, Problem } from "./fault.js";
+import { Fault, type Problem } from "./fault.js";
 import { loadIntent } from "./intent-store.js";
 import {
 	checkedRemainder,
@@ -23,7 +25,7 @@ import {
 	type Without,
 } from "./planning.js";
 import { retire } from "./retire.js";
-import { refusalOf, Steps, silenceOf } from "./steps.js";
+import { BACKGROUND_TIMEOUT_MS, refusalOf, Steps, silenceOf } from "./steps.js";
 import type { Store, Write } from "./store/store.js";
 
 /** Writes to the intent and the intent they lead to. */
@@ -57,7 +59,8 @@ export interface RollOut {
 	/**
 	 * Make and switch; commits the intent when all connected nodes have
 	 * switched. Throws Fault unplannable, invariant_violated, node_refused,
-	 * node_unreachable: then the intent is what it was.
+	 * node_unreachable, keys_missing, keys_unavailable: then the intent is what
+	 * it was.
 	 */
 	carryOut(
 		wanted: Revision,
@@ -87,6 +90,7 @@ export async function openRollOut(
 	store: Store,
 	delivery: Delivery,
 	draining: Draining,
+	keying: Keying,
 	log: EventLog,
 ): Promise<RollOut> {
 	const planner = createPlanner();
@@ -98,9 +102,27 @@ export async function openRollOut(
 		...((await store.get(PLANNED))?.value as Planned | undefined),
 	};
 	let isUnsettled = false;
+	/* As far as the centre is in reach; then as soon as it is. */
+	keying.declare(delivery.desired).catch(() => {});
 
 	const plan = (next: Intent, { memory, ...without }: Planned): Target =>
 		planIntent(planner, next, memory, without, delivery.desired);
+
+	/** Why nodes must not switch: a sealed hop that would carry traffic has no keys. */
+	async function unkeyed(
+		running: States,
+		{ make, switch: next }: Transition,
+		timeoutMs: number,
+	): Promise<Fault | undefined> {
+		try {
+			await keying.declare(make);
+			return await keying.missing(running, next, timeoutMs);
+		} catch (error) {
+			if (error instanceof Fault) return error;
+			const cause = error instanceof Error ? error.message : String(error);
+			return new Fault("internal", `apply: keys: ${cause}`);
+		}
+	}
 
 	/** Gives up: nodes get what they had before the phase that failed. */
 	async function abort(
@@ -116,6 +138,8 @@ export async function openRollOut(
 			event.write,
 		]);
 		event.publish();
+		/* A centre that is out of reach is told when it is back. */
+		await keying.declare(before).catch(() => {});
 		steps.lastError = cause.message;
 		throw cause;
 	}
@@ -133,8 +157,12 @@ export async function openRollOut(
 		const pending: Pending = { ...planned, writes, ...said };
 		const record = { key: PENDING, value: pending };
 		isUnsettled = true;
+		const endMs = Date.now() + (timeoutMs ?? BACKGROUND_TIMEOUT_MS);
 		const made = await steps.send("make", stages.make, [record], timeoutMs);
-		const unmade = refusalOf(made) ?? silenceOf(made);
+		const unmade =
+			refusalOf(made) ??
+			silenceOf(made) ??
+			(await unkeyed(running, stages, Math.max(0, endMs - Date.now())));
 		if (unmade) return abort(unmade, withNewOnes(running, stages.make), target);
 		const switched = await steps.send("switch", stages.switch, [], timeoutMs);
 		const refused = refusalOf(switched);
@@ -188,8 +216,11 @@ export async function openRollOut(
 			// Made true again below: a plan that fails must not be tried for ever.
 			isUnsettled = false;
 			const { states } = plan(intent, inForce);
-			const stages = checkedTransition(delivery.desired, states);
+			const running = new Map(delivery.desired);
+			const stages = checkedTransition(running, states);
 			await steps.send("make", stages.make);
+			const without = await unkeyed(running, stages, BACKGROUND_TIMEOUT_MS);
+			if (without) throw without;
 			await steps.send("switch", stages.switch);
 			steps.phase = "drain";
 			const { desired } = delivery;
@@ -200,6 +231,7 @@ export async function openRollOut(
 			if (!drained) return;
 			const left = checkedRemainder(delivery.desired, states, drained);
 			await steps.send("break", left);
+			await keying.declare(left);
 			isUnsettled = hasDraining(left);
 			if (!isUnsettled) await delivery.forget(states);
 		},

@@ -4,6 +4,13 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createApp } from "../api/app.js";
 import type { AdminFile } from "../api/schemas.js";
+import type { KeyAuthority } from "../controller/auc/authority.js";
+import { readCredentials } from "../controller/auc/credentials.js";
+import { createKeying } from "../controller/auc/keying.js";
+import { keepLedger } from "../controller/auc/ledger.js";
+import { localAuthority } from "../controller/auc/local.js";
+import { remoteAuthority } from "../controller/auc/remote.js";
+import { AucService } from "../controller/auc/service.js";
 import { openAuthority } from "../controller/ca.js";
 import { believe } from "../controller/claims.js";
 import { type Delivery, openDelivery } from "../controller/delivery.js";
@@ -14,7 +21,11 @@ import {
 } from "../controller/draining.js";
 import { openEnrollment } from "../controller/enroll.js";
 import { type EventLog, openEventLog } from "../controller/events.js";
-import { createFleet, type FleetListener } from "../controller/fleet.js";
+import {
+	createFleet,
+	type Fleet,
+	type FleetListener,
+} from "../controller/fleet.js";
 import { lead } from "../controller/leader.js";
 import { createProgress } from "../controller/progress.js";
 import { openReconciler, type Reconciler } from "../controller/reconcile.js";
@@ -44,6 +55,12 @@ export interface ControllerOptions extends Partial<Waits> {
 	readonly port?: number;
 	/** Further names and addresses in the server's certificate. */
 	readonly names?: readonly string[];
+	/** Where EFs get their keys: host (default `host`) and port (default: any). */
+	readonly auc?: { readonly host?: string; readonly port?: number };
+	/** Key-encryption key of the authentication centre; its own by default. */
+	readonly kekFile?: string;
+	/** controller.json of a centre in a process of its own, instead of one here. */
+	readonly aucFile?: string;
 	readonly logLevel?: "fatal" | "error" | "warn" | "info" | "debug" | "silent";
 	/** Called when another controller took the store over. */
 	readonly onLost?: () => void;
@@ -54,6 +71,7 @@ export interface Controller {
 	close(): Promise<void>;
 }
 
+const DEFAULT_HOST = "127.0.0.1";
 const RENEW_CHECK_MS = 3_600_000;
 const DEFAULTS: Waits = {
 	reconnectMs: 5000,
@@ -68,7 +86,7 @@ const DEFAULTS: Waits = {
 export async function startController(
 	options: ControllerOptions,
 ): Promise<Controller> {
-	const { dataDir, host = "127.0.0.1", port = 8443 } = options;
+	const { dataDir, host = DEFAULT_HOST, port = 8443 } = options;
 	privateDirectory(dataDir);
 	const store = sqliteStore(join(dataDir, "controller.db"));
 	const closers: (() => Promise<void> | void)[] = [() => store.close()];
@@ -82,6 +100,8 @@ export async function startController(
 		const log = await openEventLog(store);
 		closers.push(() => log.flush());
 
+		/* Until there is a logger nobody hears of it. */
+		let warn = (_line: string) => {};
 		const authority = await openAuthority(dataDir);
 		const tokens = openTokens(store);
 		const enrollment = openEnrollment(store, authority, log);
@@ -91,6 +111,9 @@ export async function startController(
 		const { reconnectMs = DEFAULTS.reconnectMs } = options;
 		const progress = createProgress(Math.max(10, reconnectMs / 4));
 		const delivery = await openDelivery(store, fleet, progress, reconnectMs);
+		const keys = await openKeys(options, (line) => warn(line));
+		closers.push(() => keys.close());
+		const keyCounts = keepLedger(keys, log);
 		const draining = createDraining(delivery.desired, fleet, progress, {
 			drainIdleMs: options.drainIdleMs ?? DEFAULTS.drainIdleMs,
 			drainMaxMs: options.drainMaxMs ?? DEFAULTS.drainMaxMs,
@@ -101,6 +124,7 @@ export async function startController(
 			store,
 			delivery,
 			draining,
+			createKeying(keys, progress),
 			log,
 			await enrollment.joined(),
 			options.holdDownMs ?? DEFAULTS.holdDownMs,
@@ -110,7 +134,7 @@ export async function startController(
 			progress.close();
 			return reconciler.close();
 		});
-		listener = listen(log, delivery, draining, reconciler);
+		listener = listen(log, delivery, draining, reconciler, fleet, keys);
 
 		const names = [
 			...new Set(["localhost", "127.0.0.1", "::1", ...concrete(host)]),
@@ -133,6 +157,8 @@ export async function startController(
 				fleet,
 				delivery,
 				reconciler,
+				keys,
+				keyCounts,
 				version: packageVersion(),
 			},
 			await secureContext(),
@@ -141,6 +167,7 @@ export async function startController(
 		// The reconciler ends before it: agents that leave with the server must
 		// not count as gone.
 		closers.splice(-1, 0, () => app.close());
+		warn = (line) => app.log.warn(line);
 		log.follow((event) => app.log.info({ event }, event.message));
 		const renewal = setInterval(() => {
 			secureContext().then(
@@ -162,6 +189,25 @@ export async function startController(
 	}
 }
 
+/** The centre of this process, or one elsewhere. */
+async function openKeys(
+	{ dataDir, host, auc = {}, kekFile, aucFile }: ControllerOptions,
+	log: (line: string) => void,
+): Promise<KeyAuthority> {
+	if (aucFile !== undefined) return remoteAuthority(readCredentials(aucFile));
+	const at = auc.host ?? host ?? DEFAULT_HOST;
+	const service = await AucService.start({
+		directory: join(dataDir, "auc"),
+		host: at,
+		port: auc.port ?? 0,
+		log,
+		...(kekFile !== undefined && { kekFile }),
+	});
+	const isElsewhere = auc.host !== undefined && auc.host !== host;
+	const [told] = isElsewhere ? concrete(auc.host) : [];
+	return localAuthority(service, told);
+}
+
 /** Fleet and reconciler need each other; the server listens once both are there. */
 function forward(to: () => FleetListener | undefined): FleetListener {
 	return {
@@ -181,6 +227,8 @@ function listen(
 	delivery: Delivery,
 	draining: Draining,
 	reconciler: Reconciler,
+	fleet: Fleet,
+	keys: KeyAuthority,
 ): FleetListener {
 	return {
 		believe: (node, message) =>
@@ -192,6 +240,7 @@ function listen(
 				node,
 			});
 			draining.status(node, undefined);
+			fleet.tellAuc(node, keys.address);
 			delivery.hello(node, revision);
 		},
 		acknowledged: (node, revision) => delivery.acknowledged(node, revision),
@@ -215,6 +264,13 @@ function listen(
 		},
 		event(node, { kind, message, tenant }) {
 			log.add({ kind, message, node, ...(tenant !== undefined && { tenant }) });
+		},
+		enrolEf(node, key) {
+			/* Its EF asks again until it has a certificate. */
+			keys.configure(node, key).catch((error) => {
+				const cause = error instanceof Error ? error.message : String(error);
+				log.add({ kind: "error", message: `enrol ${node}: ${cause}`, node });
+			});
 		},
 		gone(node) {
 			log.add({

@@ -35,6 +35,11 @@ export interface KeyAuthority {
 	status(): Promise<AucStatus>;
 	/** Called with every audit record from now on; returns the way to stop. */
 	follow(listener: (record: AuditRecord) => void): () => void;
+	/**
+	 * Called whenever the centre is back, and may have forgotten what it knew; as
+	 * long as somebody follows.
+	 */
+	onReturn(listener: () => void): void;
 	close(): Promise<void>;
 }
 

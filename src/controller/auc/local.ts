@@ -40,6 +40,8 @@ export function localAuthority(
 		status: async () => statusOf(service),
 		follow: (listener) =>
 			service.trail.follow(({ record }) => listener(record)),
+		/* It comes and goes with the controller. */
+		onReturn: () => {},
 		close: () => service.close(),
 	};
 }

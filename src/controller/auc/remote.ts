@@ -25,6 +25,7 @@ export function remoteAuthority(credentials: Credentials): KeyAuthority {
 		connect: { ca, key, cert, servername: AUC_NAME, timeout: TIMEOUT_MS },
 	});
 	const closing = new AbortController();
+	const returning: (() => void)[] = [];
 
 	/** Throws what the centre answers, or Fault keys_unavailable. */
 	async function ask(
@@ -94,6 +95,7 @@ export function remoteAuthority(credentials: Credentials): KeyAuthority {
 			};
 			const opened = () => {
 				tries = 0;
+				for (const returned of returning) returned();
 			};
 			await read(lastId, take, signal, opened).catch(() => {});
 			await paused(backOff(FIRST_RETRY_MS, LAST_RETRY_MS, tries), signal);
@@ -146,6 +148,7 @@ export function remoteAuthority(credentials: Credentials): KeyAuthority {
 			void follow(listener, AbortSignal.any([stop.signal, closing.signal]));
 			return () => stop.abort();
 		},
+		onReturn: (listener) => void returning.push(listener),
 		async close() {
 			closing.abort();
 			await dispatcher.destroy();

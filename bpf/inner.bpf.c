@@ -17,7 +17,8 @@ int inner(struct __sk_buff *skb)
 	__u32 index;
 	int err;
 
-	if (skb->data + ETH_HLEN + sizeof(*o) > skb->data_end)
+	/* Headers may sit in a page fragment. */
+	if ((void *)(long)skb->data + ETH_HLEN + sizeof(*o) > (void *)(long)skb->data_end)
 		bpf_skb_pull_data(skb, skb->len < 256 ? skb->len : 256);
 	o = (void *)(long)skb->data + ETH_HLEN;
 	if ((void *)(o + 1) > (void *)(long)skb->data_end)

@@ -164,7 +164,8 @@ int underlay(struct __sk_buff *skb)
 
 	if (!cfg || skb->pkt_type != 0 /* PACKET_HOST */)
 		return TC_ACT_OK;
-	if (skb->data + ETH_HLEN + sizeof(struct outer) > skb->data_end)
+	/* Headers may sit in a page fragment. */
+	if ((void *)(long)skb->data + ETH_HLEN + sizeof(struct outer) > (void *)(long)skb->data_end)
 		bpf_skb_pull_data(skb, skb->len < 256 ? skb->len : 256);
 	if (!is_tunnel(skb, cfg))
 		return plain(skb);

@@ -34,6 +34,7 @@ function side({ src, dst, ...rest }: EfProgramSide) {
 function spec({ direction, spi, key, salt }: LabSa) {
 	return {
 		direction,
+		transform: "esp" as const,
 		spi,
 		key: new Uint8Array(Buffer.from(key, "hex")),
 		salt: new Uint8Array(Buffer.from(salt, "hex")),

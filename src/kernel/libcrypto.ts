@@ -7,7 +7,7 @@ import { KernelError } from "./error.js";
 
 export type Address = number;
 
-interface Libcrypto {
+export interface Libcrypto {
 	readonly newContext: () => Address;
 	readonly freeContext: (context: Address) => void;
 	readonly aes128: () => Address;
@@ -27,6 +27,19 @@ interface Libcrypto {
 		bytes: number,
 		at: Address,
 	) => number;
+	readonly newHmac: () => Address;
+	readonly freeHmac: (hmac: Address) => void;
+	readonly sha256: () => Address;
+	/** A null key is the one it had. */
+	readonly hmacInit: (
+		hmac: Address,
+		key: Uint8Array | null,
+		bytes: number,
+		digest: Address,
+		engine: null,
+	) => number;
+	readonly hmacUpdate: (hmac: Address, from: Address, bytes: number) => number;
+	readonly hmacFinal: (hmac: Address, to: Address, bytes: null) => number;
 	readonly nextError: () => number | bigint;
 	readonly errorText: (
 		error: number | bigint,
@@ -57,6 +70,13 @@ const SIGNATURES: Record<keyof Libcrypto, string> = {
 		"int EVP_Cipher(uintptr_t c, uintptr_t to, uintptr_t from, unsigned int bytes)",
 	control:
 		"int EVP_CIPHER_CTX_ctrl(uintptr_t c, int command, int bytes, uintptr_t at)",
+	newHmac: "uintptr_t HMAC_CTX_new()",
+	freeHmac: "void HMAC_CTX_free(uintptr_t h)",
+	sha256: "uintptr_t EVP_sha256()",
+	hmacInit:
+		"int HMAC_Init_ex(uintptr_t h, const void *key, int bytes, uintptr_t digest, void *engine)",
+	hmacUpdate: "int HMAC_Update(uintptr_t h, uintptr_t from, size_t bytes)",
+	hmacFinal: "int HMAC_Final(uintptr_t h, uintptr_t to, void *bytes)",
 	nextError: "unsigned long ERR_get_error()",
 	errorText: "void ERR_error_string_n(unsigned long e, void *to, size_t bytes)",
 };
@@ -168,7 +188,7 @@ function cipherFor(lib: Libcrypto, keyBytes: number): Address {
 }
 
 /** The library, loaded at first use. */
-function libcrypto(): Libcrypto {
+export function libcrypto(): Libcrypto {
 	loaded ??= load();
 	return loaded;
 }
@@ -193,7 +213,7 @@ function load(): Libcrypto {
 }
 
 /** What libcrypto has to say; its messages name functions, never data. */
-function failed(lib: Libcrypto, operation: string): KernelError {
+export function failed(lib: Libcrypto, operation: string): KernelError {
 	const LONGEST_TEXT = 256;
 	const error = lib.nextError();
 	if (BigInt(error) === 0n)

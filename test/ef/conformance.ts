@@ -22,6 +22,8 @@ export interface Subject {
 	readonly engine: EfEngine;
 	/** All that was told of SAs so far. */
 	readonly events: readonly SaEvent[];
+	/** What dummies count as, where the engine does not tell them apart. */
+	readonly dummies?: RefusalName;
 	/** IP packets go in on one side; those that came out on the other, in order. */
 	give(
 		from: "inside" | "outside",
@@ -65,7 +67,18 @@ class Association {
 		const { spi, tunnel, extended } = this;
 		const key = new Uint8Array(this.key);
 		const salt = new Uint8Array(this.salt);
-		return { direction, spi, key, salt, tunnel, extended, path: 0, ...more };
+		const transform = "esp";
+		return {
+			direction,
+			transform,
+			spi,
+			key,
+			salt,
+			tunnel,
+			extended,
+			path: 0,
+			...more,
+		};
 	}
 
 	/** As another implementation would send it, here node:crypto and wire/esp. */
@@ -365,7 +378,11 @@ export function conformance(
 			"malformed",
 		);
 		const dummy = encodeEspPayload(randomBytes(64), IpProto.noNext);
-		await refuses(subject, [sa.seal(9n, inner, { plaintext: dummy })], "dummy");
+		await refuses(
+			subject,
+			[sa.seal(9n, inner, { plaintext: dummy })],
+			subject.dummies ?? "dummy",
+		);
 		const sealed = sa.seal(10n, inner);
 		const short = packet(
 			ipv4({ ...sa.tunnel, proto: IpProto.esp }),

@@ -1,64 +1,18 @@
 /** The core of the user-space engine, on frames in memory. */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { EfCore, type EfSides } from "../../src/functions/ef/core.js";
 import { ETHERNET_BYTES, MD1_PACKET_AT } from "../../src/functions/ef/frame.js";
-import type { SaEvent, SaSpec } from "../../src/functions/ef/sa.js";
-import { Memory } from "../../src/kernel/memory.js";
-import { parseMac } from "../../src/wire/address.js";
-import {
-	eth,
-	ipv4,
-	nsh,
-	packet,
-	raw,
-	udp,
-	vxlanGpe,
-} from "../../src/wire/build.js";
+import type { SaSpec } from "../../src/functions/ef/sa.js";
+import { eth, ipv4, packet, raw } from "../../src/wire/build.js";
 import { decodePacket, layerOf } from "../../src/wire/decode.js";
 import { wrongChecksums } from "../../src/wire/verify.js";
 import { dataTest } from "../data.js";
 import { Random, REPLAY, SEED } from "../random.js";
 import { conformance, type Subject } from "./conformance.js";
-
-const SIDES: EfSides = {
-	inside: {
-		dst: parseMac("02:00:00:00:00:01"),
-		src: parseMac("02:00:00:00:00:02"),
-		mtuBytes: 1500,
-	},
-	outside: {
-		dst: parseMac("02:00:00:00:00:03"),
-		src: parseMac("02:00:00:00:00:04"),
-		mtuBytes: 1500,
-	},
-};
-
-class InMemory {
-	readonly events: SaEvent[] = [];
-	readonly core = new EfCore(SIDES, (event) => this.events.push(event));
-	readonly #from = Memory.allocate(70_000);
-	readonly #to = Memory.allocate(70_000);
-
-	/** What a frame becomes; undefined where it is refused. */
-	frame(from: "inside" | "outside", frame: Uint8Array): Buffer | undefined {
-		this.#from.bytes.set(frame);
-		const direction = from === "inside" ? "seal" : "open";
-		const bytes = this.core[direction](
-			this.#from,
-			0,
-			frame.length,
-			this.#to,
-			0,
-		);
-		return bytes === 0
-			? undefined
-			: Buffer.from(this.#to.bytes.subarray(0, bytes));
-	}
-}
+import { tunnelled, USER } from "./frames.js";
+import { InMemory } from "./memory.js";
 
 function open(): Promise<Subject> {
 	const { core, events, frame } = bound(new InMemory());
@@ -98,7 +52,16 @@ function secrets() {
 
 function spec(direction: "out" | "in", path = 0, spi = 1000): SaSpec {
 	const tunnel = { src: "192.0.2.1", dst: "192.0.2.2" };
-	return { direction, spi, ...secrets(), tunnel, extended: true, path };
+	const transform = "esp";
+	return {
+		direction,
+		transform,
+		spi,
+		...secrets(),
+		tunnel,
+		extended: true,
+		path,
+	};
 }
 
 dataTest(
@@ -133,29 +96,6 @@ dataTest(
 		}
 	},
 );
-
-const USER = [
-	ipv4({ src: "10.0.0.1", dst: "10.0.0.2" }),
-	udp({ dport: 9 }),
-	raw(randomBytes(99)),
-] as const;
-
-/** As forwarders send it to an EF. */
-function tunnelled(path: number, oam = false): Buffer {
-	return packet(
-		eth({ dst: "02:00:00:00:00:01", src: "02:00:00:00:00:02" }),
-		ipv4({ src: "192.0.2.1", dst: "192.0.2.2", dontFragment: true, id: 7 }),
-		udp({ sport: 50_000, checksum: 0 }),
-		vxlanGpe(),
-		nsh({
-			spi: path >> 8,
-			si: path & 0xff,
-			oam,
-			metadata: { kind: "context", words: [1, 2, 0xffffffff, 4] },
-		}),
-		...USER,
-	);
-}
 
 test("core: an NSH leads to the SA of its path and comes back as it was", () => {
 	const ef = new InMemory();
@@ -216,7 +156,7 @@ test("core: a tunnel with anything unusual in it is malformed", () => {
 		changed[at] = value;
 		assert.equal(ef.frame("inside", changed), undefined, `byte ${at}`);
 	}
-	const oam = tunnelled((7 << 8) | 255, true);
+	const oam = tunnelled((7 << 8) | 255, USER, true);
 	assert.equal(ef.frame("inside", oam), undefined);
 	const { refused } = ef.core.usage().out;
 	assert.equal(refused.malformed, changes.length + 1);
@@ -274,5 +214,32 @@ test(`core: random frames do no harm and are all counted (${REPLAY})`, () => {
 		counted.reduce((sum, count) => sum + count, 0),
 		given,
 	);
+	ef.core.close();
+});
+
+test("core: an SA ends when its time is over, and its key is wiped", () => {
+	const ef = new InMemory();
+	const path = (7 << 8) | 255;
+	const frame = tunnelled(path);
+	const untilMs = ef.clock.nowMs + 1000;
+	for (const direction of ["out", "in"] as const)
+		ef.core.install({ ...spec(direction, path), hard: { untilMs } });
+	ef.clock.nowMs = untilMs - 1;
+	const sealed = ef.frame("inside", frame);
+	assert.ok(sealed);
+	ef.clock.nowMs = untilMs;
+	assert.equal(ef.frame("inside", frame), undefined);
+	assert.equal(ef.frame("outside", sealed), undefined);
+	const told = { kind: "expired", spi: 1000, limit: "time" };
+	assert.deepEqual(ef.events, [
+		{ ...told, direction: "out" },
+		{ ...told, direction: "in" },
+	]);
+	ef.core.endOverdue();
+	assert.equal(ef.frame("inside", frame), undefined);
+	const usage = ef.core.usage();
+	assert.equal(usage.out.refused.expired, 2);
+	assert.equal(usage.in.refused.expired, 1);
+	assert.ok(usage.sas.every(({ expired }) => expired));
 	ef.core.close();
 });

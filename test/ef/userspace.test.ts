@@ -91,6 +91,7 @@ async function join(
 	const key = randomBytes(16);
 	const spec = (direction: "out" | "in", spi: number): SaSpec => ({
 		direction,
+		transform: "esp",
 		spi,
 		key: new Uint8Array(key),
 		salt: new Uint8Array(4),

@@ -2,17 +2,30 @@
  * Commands of the EF's machine, done by an engine. A sender's SA is given to the
  * engine when its link switches to it: there an `out` SA serves its path at once.
  */
-import { ALGORITHMS, type KeyedEntry, type SadEntry } from "../../keys/sa.js";
+import {
+	ALGORITHMS,
+	type Algorithm,
+	type KeyedEntry,
+	type SadEntry,
+} from "../../keys/sa.js";
 import type { EngineCommand } from "../../keys/sad.js";
 import { type LinkId, linkId } from "../../keys/spi.js";
+import { monotonicMs } from "../ef/clock.js";
 import type { EfEngine, EfUsage } from "../ef/engine.js";
-import type { SaSpec } from "../ef/sa.js";
+import type { SaSpec, SaTransform } from "../ef/sa.js";
 import type { ReportedSa } from "./report.js";
 
 /** Addresses of a tunnel with this peer; undefined where they stay unknown. */
 export type FindTunnel = (
 	peer: string,
 ) => Promise<SaSpec["tunnel"] | undefined>;
+
+const TRANSFORMS: Readonly<Record<Algorithm, SaTransform>> = {
+	"aes-gcm-128": "esp",
+	"aes-gcm-256": "esp",
+	"hmac-sha-256-header": "mac-header",
+	"hmac-sha-256-packet": "mac-packet",
+};
 
 interface Stored {
 	readonly entry: SadEntry;
@@ -112,24 +125,27 @@ export class Store {
 	}
 
 	async #install(spi: number, stored: Stored): Promise<void> {
-		const { entry, tunnel, key } = stored;
+		const { entry, tunnel, issuedMs, key } = stored;
 		if (!key) throw new Error(`SA ${spi}: its key was used already`);
 		const bytes = key.reveal();
 		const keyBytes = ALGORITHMS[entry.algorithm].key;
 		const { timeMs, ...hard } = entry.hard;
+		const leftMs = issuedMs + timeMs - performance.now();
 		const { timeMs: _, ...soft } = entry.soft;
 		/* Once only: should it fail, the link gets another. */
 		stored.key = undefined;
 		try {
 			await this.#engine.install({
 				direction: entry.role === "sender" ? "out" : "in",
+				transform: TRANSFORMS[entry.algorithm],
 				spi,
 				key: Uint8Array.from(bytes.subarray(0, keyBytes)),
 				salt: Uint8Array.from(bytes.subarray(keyBytes)),
 				tunnel,
 				extended: entry.extSeqNum,
 				path: linkId(entry),
-				hard,
+				/* By itself, should this thread hang. */
+				hard: { ...hard, untilMs: monotonicMs() + leftMs },
 				...(entry.role === "sender" && { soft }),
 			});
 		} finally {

@@ -1,17 +1,29 @@
 /**
  * The encryption function on frames in memory: inside are IP packets, outside is
- * ESP, both in VXLAN-GPE with NSH, or bare for packets of no path. Whatever does not come out counts under its reason.
+ * ESP, or what has a MAC, both in VXLAN-GPE with NSH, or bare for packets of no path. Whatever does not come out counts under its reason.
  */
 
 import { KernelError } from "../../kernel/error.js";
 import type { Memory } from "../../kernel/memory.js";
+import { Clock } from "./clock.js";
 import type { EfTraffic, EfUsage } from "./engine.js";
-import { ETHERNET_BYTES, FrameHeader, packetOffset, pathOf } from "./frame.js";
+import {
+	ETHERNET_BYTES,
+	FrameHeader,
+	MD1_PACKET_AT,
+	MD2_PACKET_AT,
+	NSH_AT,
+	packetOffset,
+	pathOf,
+	setFamily,
+} from "./frame.js";
 import { InboundSa } from "./inbound.js";
 import { espOffset, ipBytes, isIpv4Fragment, trafficClass } from "./ip.js";
+import { MD2, restoreMd1 } from "./md2.js";
 import { OutboundSa } from "./outbound.js";
 import { Refusal, RefusalCounters } from "./refusal.js";
 import type { SaDirection, SaEvent, SaSpec, SaUsage } from "./sa.js";
+import { SigningSa, VerifyingSa } from "./signed.js";
 
 /** How frames leave one side. */
 export interface EfSide {
@@ -47,10 +59,14 @@ class Tally {
 	}
 }
 
+/** What an SA does to frames that leave. */
+type Sealer = OutboundSa | SigningSa;
+
 export class EfCore {
-	/** By path and by SPI. */
-	readonly #outbound = new Map<number, OutboundSa>();
+	/** By path and by SPI; what signs has SPIs of its own. */
+	readonly #outbound = new Map<number, Sealer>();
 	readonly #inbound = new Map<number, InboundSa>();
+	readonly #verifying = new Map<number, VerifyingSa>();
 	readonly #out = new Tally();
 	readonly #in = new Tally();
 	readonly #inside: FrameHeader;
@@ -58,7 +74,11 @@ export class EfCore {
 	readonly #sides: EfSides;
 	readonly #tell: (event: SaEvent) => void;
 
-	constructor(sides: EfSides, tell: (event: SaEvent) => void) {
+	constructor(
+		sides: EfSides,
+		tell: (event: SaEvent) => void,
+		readonly clock = new Clock(),
+	) {
 		this.#sides = sides;
 		this.#inside = new FrameHeader(sides.inside.dst, sides.inside.src);
 		this.#outside = new FrameHeader(sides.outside.dst, sides.outside.src);
@@ -73,11 +93,18 @@ export class EfCore {
 		try {
 			if (this.#find(spec.direction, spec.spi) !== undefined)
 				throw duplicate(spec.spi);
+			const { clock } = this;
+			const tell = this.#tell;
+			const signs = spec.transform !== "esp";
 			if (spec.direction === "in") {
-				this.#inbound.set(spec.spi, new InboundSa(spec, this.#tell));
+				if (signs)
+					this.#verifying.set(spec.spi, new VerifyingSa(spec, clock, tell));
+				else this.#inbound.set(spec.spi, new InboundSa(spec, clock, tell));
 				return;
 			}
-			const sa = new OutboundSa(spec, this.#tell);
+			const sa = signs
+				? new SigningSa(spec, clock, tell)
+				: new OutboundSa(spec, clock, tell);
 			this.#outbound.get(spec.path)?.free();
 			this.#outbound.set(spec.path, sa);
 		} finally {
@@ -92,26 +119,32 @@ export class EfCore {
 		if (sa === undefined) return undefined;
 		const { usage } = sa;
 		sa.free();
-		if (direction === "in") this.#inbound.delete(spi);
-		else this.#outbound.delete(sa.path);
+		if (direction === "in") {
+			this.#inbound.delete(spi);
+			this.#verifying.delete(spi);
+		} else this.#outbound.delete(sa.path);
 		return usage;
 	}
 
 	usage(): EfUsage {
-		const sas = [...this.#outbound.values(), ...this.#inbound.values()];
 		return {
 			out: this.#out.read(),
 			in: this.#in.read(),
-			sas: sas.map(({ usage }) => usage),
+			sas: this.#all().map(({ usage }) => usage),
 		};
+	}
+
+	/** Ends SAs whose time is over, and wipes the keys of all that have ended. */
+	endOverdue(): void {
+		for (const sa of this.#all()) if (sa.lifetime.expired) sa.free();
 	}
 
 	/** Wipes all keys. */
 	close(): void {
-		for (const sa of [...this.#outbound.values(), ...this.#inbound.values()])
-			sa.free();
+		for (const sa of this.#all()) sa.free();
 		this.#outbound.clear();
 		this.#inbound.clear();
+		this.#verifying.clear();
 	}
 
 	/** Counts a frame that never came as far as `seal` or `open`. */
@@ -145,16 +178,17 @@ export class EfCore {
 		const { view } = from;
 		const offset = packetOffset(view, at, bytes);
 		if (offset < 0) return offset;
+		if (offset === MD2_PACKET_AT) return Refusal.malformed;
 		const length = ipBytes(view, at + offset, bytes - offset);
 		if (length === 0) return Refusal.malformed;
 		const sa = this.#outbound.get(pathOf(view, at, offset));
 		if (sa === undefined) return Refusal.unknownPath;
-		const frame = offset + sa.sealedBytes(length);
+		const frame = sa.frameBytes(offset, length);
 		if (frame - ETHERNET_BYTES > this.#sides.outside.mtuBytes)
 			return Refusal.tooBig;
-		const sealed = sa.seal(from, at + offset, length, to, toAt + offset);
-		if (sealed < 0) return sealed;
-		this.#outside.write(from, at, offset, sa.family, sealed, to, toAt);
+		this.#outside.write(from, at, offset, frame, to, toAt);
+		const refusal = sa.seal(from, at, offset, length, to, toAt);
+		if (refusal < 0) return refusal;
 		this.#out.bytes += length;
 		return frame;
 	}
@@ -184,6 +218,8 @@ export class EfCore {
 		const outer = at + offset;
 		const length = ipBytes(view, outer, bytes - offset);
 		if (length === 0) return Refusal.malformed;
+		if (offset === MD2_PACKET_AT)
+			return this.#verify(from, at, length, to, toAt);
 		const header = espOffset(view, outer);
 		if (header === 0) return Refusal.notEsp;
 		if (isIpv4Fragment(view, outer) || length < header + 4)
@@ -201,20 +237,53 @@ export class EfCore {
 			toAt + offset,
 		);
 		if (opened < 0) return opened;
-		if (offset + opened - ETHERNET_BYTES > this.#sides.inside.mtuBytes)
+		const frame = offset + opened;
+		if (frame - ETHERNET_BYTES > this.#sides.inside.mtuBytes)
 			return Refusal.tooBig;
+		this.#inside.write(from, at, offset, frame, to, toAt);
 		const family = to.view.getUint8(toAt + offset) >> 4;
-		this.#inside.write(from, at, offset, family, opened, to, toAt);
+		setFamily(to.view, toAt, offset, family);
 		this.#in.bytes += opened;
-		return offset + opened;
+		return frame;
+	}
+
+	#verify(
+		from: Memory,
+		at: number,
+		length: number,
+		to: Memory,
+		toAt: number,
+	): number {
+		const { view } = from;
+		const nsh = at + NSH_AT;
+		const sa = this.#verifying.get(view.getUint32(nsh + MD2.keyId));
+		if (sa === undefined) return Refusal.unknownSpi;
+		if (sa.path !== pathOf(view, at, MD2_PACKET_AT)) return Refusal.wrongPath;
+		const frame = MD1_PACKET_AT + length;
+		if (frame - ETHERNET_BYTES > this.#sides.inside.mtuBytes)
+			return Refusal.tooBig;
+		const refusal = sa.open(from, nsh, length, to, toAt + MD1_PACKET_AT);
+		if (refusal < 0) return refusal;
+		this.#inside.write(from, at, MD1_PACKET_AT, frame, to, toAt);
+		restoreMd1(view, nsh, to.view, toAt + NSH_AT);
+		this.#in.bytes += length;
+		return frame;
+	}
+
+	#all(): (Sealer | InboundSa | VerifyingSa)[] {
+		return [
+			...this.#outbound.values(),
+			...this.#inbound.values(),
+			...this.#verifying.values(),
+		];
 	}
 
 	#find(
 		direction: SaDirection,
 		spi: number,
-	): OutboundSa | InboundSa | undefined {
+	): Sealer | InboundSa | VerifyingSa | undefined {
 		return direction === "in"
-			? this.#inbound.get(spi)
+			? (this.#inbound.get(spi) ?? this.#verifying.get(spi))
 			: [...this.#outbound.values()].find((sa) => sa.spi === spi);
 	}
 }

@@ -9,6 +9,7 @@ import { IpProto } from "../../wire/ipv4.js";
 import { NshNext } from "../../wire/nsh.js";
 import { VXLAN_GPE_PORT, VxlanNext } from "../../wire/vxlan.js";
 import { fold } from "./ip.js";
+import { isMd2, MD2 } from "./md2.js";
 import { Refusal } from "./refusal.js";
 
 export const ETHERNET_BYTES = 14;
@@ -16,6 +17,9 @@ export const ETHERNET_BYTES = 14;
 export const NSH_AT = ETHERNET_BYTES + 20 + 8 + 8;
 /** Where a packet is behind an NSH of MD type 1. */
 export const MD1_PACKET_AT = NSH_AT + 24;
+
+/** Where it is in a signed frame. */
+export const MD2_PACKET_AT = NSH_AT + MD2.bytes;
 
 /** Packets without NSH belong to no path. */
 export const NO_PATH = 0;
@@ -47,7 +51,8 @@ const NSH = { mask: 0xe03f, mdMask: 0xf };
 const MD1 = { base: 6, type: 1 };
 
 /**
- * Where the IP packet of a frame starts, or why there is none. A UDP datagram to
+ * Where the IP packet of a frame starts, or why there is none: it tells bare
+ * packets, and those behind an NSH of MD type 1 or 2, apart. A UDP datagram to
  * the port of VXLAN-GPE is a tunnel's, never a user's.
  */
 export function packetOffset(
@@ -62,13 +67,23 @@ export function packetOffset(
 	if (!isTunnel(view, at, bytes)) return ETHERNET_BYTES;
 	if (bytes <= MD1_PACKET_AT || !isTunnelOfNsh(view, at, bytes))
 		return Refusal.malformed;
-	const md = view.getUint8(at + AT.mdType) & NSH.mdMask;
-	if ((view.getUint16(at + AT.nsh) & NSH.mask) !== MD1.base || md !== MD1.type)
+	const offset = isMd1(view, at) ? MD1_PACKET_AT : MD2_PACKET_AT;
+	if (
+		offset === MD2_PACKET_AT &&
+		(bytes <= MD2_PACKET_AT || !isMd2(view, at + NSH_AT))
+	)
 		return Refusal.malformed;
-	const inner = view.getUint8(at + MD1_PACKET_AT) >> 4;
+	const inner = view.getUint8(at + offset) >> 4;
 	return view.getUint8(at + AT.next) === nextProtocol(inner)
-		? MD1_PACKET_AT
+		? offset
 		: Refusal.notIp;
+}
+
+function isMd1(view: DataView, at: number): boolean {
+	return (
+		(view.getUint16(at + AT.nsh) & NSH.mask) === MD1.base &&
+		(view.getUint8(at + AT.mdType) & NSH.mdMask) === MD1.type
+	);
 }
 
 function isTunnel(view: DataView, at: number, bytes: number): boolean {
@@ -111,14 +126,13 @@ export class FrameHeader {
 	}
 
 	/**
-	 * Writes what is in front of a packet of `family` and `bytes`, as it was at
-	 * `at`; the packet starts at `offset` of both frames.
+	 * Writes the first `offset` bytes of a frame of `bytes`, as they were at `at`
+	 * but for its addresses and lengths.
 	 */
 	write(
 		from: Memory,
 		at: number,
 		offset: number,
-		family: number,
 		bytes: number,
 		to: Memory,
 		toAt: number,
@@ -128,16 +142,25 @@ export class FrameHeader {
 		view.setUint32(toAt, first);
 		view.setUint32(toAt + 4, second);
 		view.setUint32(toAt + 8, third);
-		if (offset === ETHERNET_BYTES) {
-			view.setUint16(toAt + AT.etherType, etherType(family));
-			return;
-		}
-		for (let i = AT.etherType; i < offset - 2; i += 4)
+		const last = offset - 2;
+		for (let i = AT.etherType; i < last; i += 4)
 			view.setUint32(toAt + i, from.view.getUint32(at + i));
-		view.setUint16(toAt + offset - 2, from.view.getUint16(at + offset - 2));
-		setLength(view, toAt, offset - ETHERNET_BYTES + bytes);
-		view.setUint8(toAt + AT.next, nextProtocol(family));
+		view.setUint16(toAt + last, from.view.getUint16(at + last));
+		if (offset !== ETHERNET_BYTES)
+			setLength(view, toAt, bytes - ETHERNET_BYTES);
 	}
+}
+
+/** Names the IP version of the packet at `offset`. */
+export function setFamily(
+	view: DataView,
+	at: number,
+	offset: number,
+	family: number,
+): void {
+	if (offset === ETHERNET_BYTES)
+		view.setUint16(at + AT.etherType, etherType(family));
+	else view.setUint8(at + AT.next, nextProtocol(family));
 }
 
 /** Lengths of IPv4 and UDP; a checksum that was wrong stays so (RFC 1624). */

@@ -3,6 +3,7 @@ import { AesGcm } from "../../kernel/libcrypto.js";
 import { Memory } from "../../kernel/memory.js";
 import { ESP } from "../../wire/esp.js";
 import { IpProto } from "../../wire/ipv4.js";
+import type { Clock } from "./clock.js";
 import {
 	ECN_CE,
 	ipBytes,
@@ -30,24 +31,24 @@ export class InboundSa {
 	readonly path: number;
 	readonly #key: AesGcm;
 	readonly #extended: boolean;
-	readonly #lifetime: Lifetime;
+	readonly lifetime: Lifetime;
 	readonly #window: ReplayWindow;
 	readonly #scratch = Memory.allocate(SCRATCH.bytes);
 
 	/** Takes and wipes the key of the SA. */
-	constructor(spec: SaSpec, tell: (event: SaEvent) => void) {
+	constructor(spec: SaSpec, clock: Clock, tell: (event: SaEvent) => void) {
 		requireSa(spec);
 		this.spi = spec.spi;
 		this.path = spec.path;
 		this.#extended = spec.extended;
-		this.#lifetime = new Lifetime(spec, tell);
+		this.lifetime = new Lifetime(spec, clock, tell);
 		this.#window = new ReplayWindow(spec.extended, spec.lastSequence);
 		this.#scratch.bytes.set(spec.salt, SCRATCH.nonce);
 		this.#key = new AesGcm("open", spec.key);
 	}
 
 	get usage(): SaUsage {
-		const { packets, bytes, expired } = this.#lifetime;
+		const { packets, bytes, expired } = this.lifetime;
 		return {
 			direction: "in",
 			spi: this.spi,
@@ -72,7 +73,7 @@ export class InboundSa {
 		to: Memory,
 		toAt: number,
 	): number {
-		if (this.#lifetime.expired) return Refusal.expired;
+		if (this.lifetime.expired) return Refusal.expired;
 		const encrypted = bytes - OVERHEAD;
 		if (encrypted < ESP.alignment || encrypted % ESP.alignment !== 0)
 			return Refusal.malformed;
@@ -95,7 +96,7 @@ export class InboundSa {
 		if (!genuine) return Refusal.badIcv;
 		this.#window.accept(high, low);
 		const length = innerBytes(to.view, toAt, encrypted);
-		if (length > 0) this.#lifetime.spend(length);
+		if (length > 0) this.lifetime.spend(length);
 		return length > 0
 			? passCongestion(to.view, toAt, length, outerClass)
 			: length;

@@ -16,6 +16,7 @@ export function pump(
 	from: ReceiveRing,
 	to: SendRing,
 ): void {
+	if (from.ready) core.clock.tick();
 	for (let n = 0; n < TURN_FRAMES && from.ready; n++) {
 		pass(core, direction, from, to);
 		from.release();

@@ -34,6 +34,10 @@ export const Refusal = {
 	dummy: -14,
 	/** The interface of the other side takes no frames, or not fast enough. */
 	noRoom: -15,
+	/** Its MAC is forged, it was changed on its way, or of another key. */
+	badMac: -16,
+	/** Signed too long ago, or in the future: clocks differ, or it was held back. */
+	stale: -17,
 } as const;
 
 export type RefusalName = keyof typeof Refusal;

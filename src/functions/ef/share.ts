@@ -6,6 +6,7 @@ import type { BpfInstruction } from "../../kernel/rings.js";
 import { EtherType } from "../../wire/ethernet.js";
 import { IpProto } from "../../wire/ipv4.js";
 import { VXLAN_GPE_PORT } from "../../wire/vxlan.js";
+import { MD2 } from "./md2.js";
 import type { SaSpec } from "./sa.js";
 
 export function workerOf(
@@ -40,6 +41,8 @@ const LINK_LAYER = -0x200000;
 const AT = { protocol: 9, port: 22, nsh: 36 } as const;
 const PATH_AT = AT.nsh + 4;
 const MD1_PACKET_AT = AT.nsh + 24;
+const MD_TYPE_AT = AT.nsh + 2;
+const KEY_ID_AT = AT.nsh + MD2.keyId;
 const NO_OPTIONS = 0x45;
 
 /** Goes on behind itself for VXLAN-GPE, else `more` instructions further. */
@@ -67,12 +70,17 @@ export const SHARE_OUT: readonly BpfInstruction[] = [
 	[RETURN, 0, 0, 0],
 ];
 
-/** From outside: the SPI of ESP; 0 for what is none. */
+/** From outside: the SPI of ESP, or the MAC's key identifier; else 0. */
 export const SHARE_IN: readonly BpfInstruction[] = [
 	/* X: where the IP packet is. */
 	[LOAD_X, 0, 0, 0],
-	...ifTunnel(1),
+	...ifTunnel(6),
 	[LOAD_X, 0, 0, MD1_PACKET_AT],
+	[BYTE_AT, 0, 0, MD_TYPE_AT],
+	[AND, 0, 0, 0xf],
+	[IF_EQUAL, 0, 2, 2],
+	[WORD_AT, 0, 0, KEY_ID_AT],
+	[RETURN_A, 0, 0, 0],
 	[BYTE_AT_X, 0, 0, 0],
 	[SHIFT_RIGHT, 0, 0, 4],
 	[IF_EQUAL, 6, 0, 6],

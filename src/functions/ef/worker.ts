@@ -45,6 +45,9 @@ export type WorkerMessage =
 /** What is sent leaves at once; few slots stay in the processor's cache. */
 const SEND_SLOTS = 256;
 
+/** How long a key that has ended may stay in memory. */
+const OVERDUE_MS = 100;
+
 const port = parentPort;
 if (port === null) throw new Error("ef worker: it is no worker thread");
 const tell = (message: WorkerMessage) => port.postMessage(message);
@@ -74,12 +77,18 @@ const fromOutside = opened(
 fromInside.onReady(() => pump(core, "out", fromInside, toOutside));
 fromOutside.onReady(() => pump(core, "in", fromOutside, toInside));
 
+const overdue = setInterval(() => {
+	core.clock.tick();
+	core.endOverdue();
+}, OVERDUE_MS);
+
 function opened<R extends { close(): void }>(ring: R): R {
 	rings.push(ring);
 	return ring;
 }
 
 function release(): void {
+	clearInterval(overdue);
 	for (const ring of rings) ring.close();
 	core.close();
 }

@@ -20,6 +20,7 @@ import { agentRoutes } from "./routes/agents.js";
 import { changeRoutes } from "./routes/changes.js";
 import { eventRoutes } from "./routes/events.js";
 import { functionRoutes } from "./routes/functions.js";
+import { keyRoutes } from "./routes/keys.js";
 import { liveRoutes } from "./routes/live.js";
 import { metaRoutes } from "./routes/meta.js";
 import { objectRoutes } from "./routes/objects.js";
@@ -129,6 +130,7 @@ export async function createApp(
 		changeRoutes,
 		functionRoutes,
 		liveRoutes,
+		keyRoutes,
 		eventRoutes,
 		tokenRoutes,
 		agentRoutes,

@@ -52,7 +52,23 @@ const TOTALS = {
 	},
 } as const satisfies Record<string, Single>;
 
+const KEY_EVENTS = {
+	name: "chainmail_key_events_total",
+	help: "What was done with keys since the controller started: issue, in-use, refuse, revoke, expired …",
+	labels: ["what"],
+} as const satisfies Single;
+
 const LEVELS = {
+	keyLinks: {
+		name: "chainmail_key_links",
+		help: "Sealed hops, one way, by state: ready, waiting for keys, revoked",
+		labels: ["state"],
+	},
+	keySas: {
+		name: "chainmail_key_sas",
+		help: "Security associations by phase; `current`: in use, or may be",
+		labels: ["phase"],
+	},
 	revision: {
 		name: "chainmail_revision",
 		help: "Newest revision of the nodes' states that was sent",
@@ -103,7 +119,7 @@ export const metricTable: readonly {
 			labels,
 		})),
 	),
-	...Object.values(TOTALS).map((total) => ({
+	...[...Object.values(TOTALS), KEY_EVENTS].map((total) => ({
 		...total,
 		type: "counter" as const,
 	})),
@@ -152,6 +168,26 @@ export function createMetrics(context: Context): Metrics {
 	const nodeRevision = gauge(LEVELS.nodeRevision);
 	const agents = gauge(LEVELS.agents);
 	const up = gauge(LEVELS.up);
+	const keyEvents = new Counter(configured(KEY_EVENTS));
+	const keyLinks = gauge(LEVELS.keyLinks);
+	const keySas = gauge(LEVELS.keySas);
+
+	/** Nothing where the authentication centre is out of reach. */
+	async function fillKeys(): Promise<void> {
+		for (const [what, count] of context.keyCounts)
+			keyEvents.inc({ what }, count);
+		const status = await Promise.race([
+			context.keys.status().catch(() => undefined),
+			new Promise<undefined>((done) =>
+				setTimeout(() => done(undefined), ASK_TIMEOUT_MS).unref(),
+			),
+		]);
+		for (const { isReady, isRevoked, sas } of status?.links ?? []) {
+			const state = isRevoked ? "revoked" : isReady ? "ready" : "waiting";
+			keyLinks.inc({ state });
+			for (const { phase } of sas) keySas.inc({ phase });
+		}
+	}
 
 	/** Counters live in the nodes: each scrape sets them anew. */
 	function fill(answers: ReadonlyMap<string, NodeCounters>): void {
@@ -187,6 +223,7 @@ export function createMetrics(context: Context): Metrics {
 			const { answers } = await askCounters(context.fleet, ASK_TIMEOUT_MS);
 			registry.resetMetrics();
 			fill(answers);
+			await fillKeys();
 			revision.set(context.delivery.revision);
 			agents.set(context.fleet.connected().length);
 			for (const node of context.delivery.desired.keys()) {

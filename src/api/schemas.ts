@@ -11,6 +11,7 @@ export * from "./schemas/events.js";
 export * from "./schemas/flows.js";
 export * from "./schemas/invalidate.js";
 export * from "./schemas/join.js";
+export * from "./schemas/keys.js";
 export * from "./schemas/nodes.js";
 export * from "./schemas/paths.js";
 export * from "./schemas/states.js";

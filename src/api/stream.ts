@@ -21,6 +21,12 @@ export function wantsStream(request: FastifyRequest): boolean {
 	return request.headers.accept?.includes("text/event-stream") ?? false;
 }
 
+/** The event a reader wants to go on after; undefined: it does not say. */
+export function resumedAfter(request: FastifyRequest): number | undefined {
+	const id = Number(request.headers["last-event-id"]);
+	return Number.isSafeInteger(id) ? id : undefined;
+}
+
 /** A stream that lasts no longer than the token it was asked for with. */
 export function openStream(
 	{ tokens }: Context,

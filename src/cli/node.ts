@@ -24,7 +24,7 @@ Example:
 				client.post(`/v1/nodes/${encodeURIComponent(name)}/revoke`, undefined),
 			);
 			services.terminal.err(
-				`node ${name} revoked (to let it in again: chainmail token join ${name})`,
+				`node ${name} revoked (to let it in again: chainmail token join ${name}, and for keys: chainmail keys admit ${name})`,
 			);
 		});
 }

@@ -1,6 +1,7 @@
 /** The command line: all verbs, and how mistakes in it are told. */
 import { Command, CommanderError, Option } from "commander";
 import { registerApply } from "./apply.js";
+import { registerAuc } from "./auc.js";
 import { registerCompletion } from "./completion.js";
 import { DEFAULT_CONFIG } from "./config.js";
 import { registerDelete } from "./delete.js";
@@ -9,6 +10,7 @@ import { registerDoctor } from "./doctor.js";
 import { CliFailure, ExitCode, exitCodeHelp } from "./failure.js";
 import { registerFunction } from "./function.js";
 import { registerGet } from "./get.js";
+import { registerKeys } from "./keys.js";
 import { registerNode } from "./node.js";
 import { formats } from "./output.js";
 import { registerAgent, registerController } from "./serve.js";
@@ -20,9 +22,11 @@ import { registerVersion } from "./version.js";
 /** In the order a user meets them; each loads its heavy parts when it runs. */
 const verbs = [
 	registerController,
+	registerAuc,
 	registerAgent,
 	registerToken,
 	registerNode,
+	registerKeys,
 	registerFunction,
 	registerApply,
 	registerDelete,

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { AUC_PORT } from "../keys/enrol-messages.js";
 import { CliFailure, ExitCode } from "./failure.js";
 import { collect, milliseconds } from "./numbers.js";
 import {
@@ -15,6 +16,9 @@ interface ControllerOptions {
 	readonly dataDir: string;
 	readonly listen: Listen;
 	readonly name?: string[];
+	readonly aucListen?: Listen;
+	readonly auc?: string;
+	readonly kekFile?: string;
 	readonly keepIdle: number;
 	readonly keepMax: number;
 	readonly logLevel: LogLevel;
@@ -32,7 +36,7 @@ interface AgentOptions {
 	readonly maxFlows?: number;
 }
 
-interface Listen {
+export interface Listen {
 	readonly host: string;
 	readonly port: number;
 }
@@ -62,6 +66,19 @@ export function registerController(program: Command, services: Services): void {
 			"further name or address in its certificate; may be repeated",
 			collect,
 		)
+		.option(
+			"--auc-listen <host:port>",
+			"address where encryption functions get their keys (default: the host of --listen, port 8444)",
+			listen,
+		)
+		.option(
+			"--auc <file>",
+			"leave keys to a `chainmail auc` of its own: its controller.json",
+		)
+		.option(
+			"--kek-file <file>",
+			"32 bytes that the stored state of the keys' service is encrypted with (default: made in the data directory)",
+		)
 		.addOption(
 			new Option(
 				"--keep-idle <time>",
@@ -86,11 +103,24 @@ export function registerController(program: Command, services: Services): void {
 		.action(async (options: ControllerOptions) => {
 			const { dataDir, listen: at, name, logLevel: level } = options;
 			const { keepIdle: keepIdleMs, keepMax: keepMaxMs } = options;
+			const { aucListen, auc: aucFile, kekFile } = options;
+			if (aucFile !== undefined && (aucListen ?? kekFile) !== undefined)
+				throw new CliFailure(
+					"controller: --auc goes without --auc-listen and --kek-file (name those of `chainmail auc`)",
+					ExitCode.usage,
+				);
+			const auc = aucListen ?? {
+				host: at.host,
+				port: at.port === 0 ? 0 : AUC_PORT,
+			};
 			await serve(services, () =>
 				services.startController({
 					dataDir,
 					...at,
 					names: name ?? [],
+					auc,
+					...(aucFile !== undefined && { aucFile }),
+					...(kekFile !== undefined && { kekFile }),
 					keepIdleMs,
 					keepMaxMs,
 					logLevel: level,
@@ -177,7 +207,7 @@ async function agent(services: Services, options: AgentOptions): Promise<void> {
 }
 
 /** Runs until it ends by itself, or a signal asks it to. */
-async function serve(
+export async function serve(
 	{ terminal }: Services,
 	start: () => Promise<Service>,
 ): Promise<void> {
@@ -205,7 +235,7 @@ function maxFlows(text: string): number {
 }
 
 /** `host:port`, `[v6]:port`. */
-function listen(text: string): Listen {
+export function listen(text: string): Listen {
 	const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
 	const host = match?.[1] ?? match?.[2] ?? "";
 	const port = Number(match?.[3]);

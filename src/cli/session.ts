@@ -16,6 +16,7 @@ export interface Services {
 	readonly terminal: Terminal;
 	readonly version: string;
 	startController(options: ControllerSettings): Promise<Service>;
+	startAuc(options: AucSettings): Promise<Service>;
 	startAgent(options: AgentSettings): Promise<Service>;
 	/** Removes all that agents of this node made. */
 	purgeAgent(
@@ -36,10 +37,23 @@ export interface ControllerSettings {
 	readonly host: string;
 	readonly port: number;
 	readonly names: readonly string[];
+	/** Where EFs get their keys, unless `aucFile` names a centre elsewhere. */
+	readonly auc: { readonly host: string; readonly port: number };
+	readonly aucFile?: string;
+	readonly kekFile?: string;
 	/** How long old paths stay for flows of policies with `onChange: keep`. */
 	readonly keepIdleMs: number;
 	readonly keepMaxMs: number;
 	readonly logLevel: LogLevel;
+}
+
+export interface AucSettings {
+	readonly dataDir: string;
+	readonly host: string;
+	readonly port: number;
+	readonly controlPort: number;
+	readonly name?: string;
+	readonly kekFile?: string;
 }
 
 export const logLevels = ["error", "warn", "info", "debug", "silent"] as const;

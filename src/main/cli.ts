@@ -4,6 +4,7 @@ import { failureText } from "../cli/failure.js";
 import { run } from "../cli/program.js";
 import type {
 	AgentSettings,
+	AucSettings,
 	ControllerSettings,
 	Service,
 	Services,
@@ -32,6 +33,15 @@ const services: Services = {
 			ready: `controller: listens on ${controller.url}`,
 			ended,
 			close: () => controller.close(),
+		};
+	},
+	async startAuc(settings: AucSettings): Promise<Service> {
+		const { startAuc } = await import("./auc.js");
+		const auc = await startAuc({ ...settings, log });
+		return {
+			ready: `auc: takes commands at ${auc.url}, gives keys at port ${auc.port}`,
+			ended: new Promise(() => {}),
+			close: () => auc.close(),
 		};
 	},
 	async startAgent(settings: AgentSettings): Promise<Service> {

@@ -19,7 +19,7 @@ const BODY_LIMIT_BYTES = 16 * 1024;
 
 export async function agentRoutes(
 	app: App,
-	{ enrollment, fleet }: Context,
+	{ enrollment, fleet, keys }: Context,
 ): Promise<void> {
 	app.post(
 		JOIN_PATH,
@@ -76,15 +76,23 @@ export async function agentRoutes(
 			config: { access: STAFF },
 			schema: {
 				description:
-					"Refuses the node's certificate and unused join tokens from now on and ends its session. What is declared stays, and so does the node's data plane.",
+					"Refuses the node's certificate and unused join tokens from now on, ends its session and revokes its keys. What is declared stays, and so does the node's data plane.",
 				params: Type.Object({ name: Name }),
 				response: { 204: Type.Null(), default: ErrorBody },
 			},
 		},
 		async (request, reply) => {
-			const { name } = request.params;
-			await enrollment.revoke(name, callerOf(request).name);
-			fleet.disconnect(name, "revoked by an operator");
+			const { name: node } = request.params;
+			const { name: who } = callerOf(request);
+			await enrollment.revoke(node, who);
+			fleet.disconnect(node, "revoked by an operator");
+			await keys.revoke({ node }, who).catch((error) => {
+				const cause = error instanceof Error ? error.message : String(error);
+				throw new Fault(
+					"keys_unavailable",
+					`revoke ${node}: its session is ended, its keys are still in use: ${cause} (then: chainmail keys revoke node ${node})`,
+				);
+			});
 			return reply.status(204).send(null);
 		},
 	);

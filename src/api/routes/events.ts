@@ -4,7 +4,7 @@ import type { App } from "../app.js";
 import { confinedTo, EVERYONE } from "../auth.js";
 import type { Context } from "../context.js";
 import { ErrorBody, EventList, EventQuery } from "../schemas.js";
-import { openStream, wantsStream } from "../stream.js";
+import { openStream, resumedAfter, wantsStream } from "../stream.js";
 
 export async function eventRoutes(app: App, context: Context): Promise<void> {
 	const { log } = context;
@@ -24,10 +24,7 @@ export async function eventRoutes(app: App, context: Context): Promise<void> {
 			if (!wantsStream(request)) {
 				return { items: log.list({ ...request.query, tenant }) };
 			}
-			const resumed = Number(request.headers["last-event-id"]);
-			const after = Number.isSafeInteger(resumed)
-				? resumed
-				: request.query.after;
+			const after = resumedAfter(request) ?? request.query.after;
 			const stream = openStream(context, request, reply);
 			const send = (event: Event) => {
 				if (tenant !== undefined && event.tenant !== tenant) return;

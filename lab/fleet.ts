@@ -11,25 +11,42 @@ import type { Intent } from "../src/model/intent.js";
 import { NO_MEMORY } from "../src/plan/allocate.js";
 import type { PathSummary } from "../src/plan/path.js";
 import { createPlanner } from "../src/plan/plan.js";
+import type { AucAddress } from "../src/plan/protocol.js";
+import type { NodeState } from "../src/plan/state.js";
 import type { Lab } from "./lab.js";
+
+/** Where the nodes' encryption functions get their keys. */
+export interface KeySource {
+	readonly address: Required<AucAddress>;
+	/** Lets a node's EF enrol. */
+	enrol(node: string, key: Buffer): void;
+	/** All links there shall be. */
+	declare(states: Iterable<NodeState>): Promise<void>;
+}
 
 export class Fleet {
 	readonly #lab: Lab;
+	readonly #keys: KeySource | undefined;
 	readonly #nodes = new Map<string, Node>();
 	readonly #planner = createPlanner();
 	readonly #events = new EventEmitter();
 	readonly #stateDir: string;
 	#memory = NO_MEMORY;
 
-	private constructor(lab: Lab, stateDir: string) {
+	private constructor(lab: Lab, stateDir: string, keys?: KeySource) {
 		this.#lab = lab;
+		this.#keys = keys;
 		this.#stateDir = stateDir;
 	}
 
 	/** Opens a node in every host of that name and applies the plan there. */
-	static async open(lab: Lab, intent: Intent): Promise<Fleet> {
+	static async open(
+		lab: Lab,
+		intent: Intent,
+		keys?: KeySource,
+	): Promise<Fleet> {
 		const stateDir = mkdtempSync(join(tmpdir(), `chainmail-${lab.run}-`));
-		const fleet = new Fleet(lab, stateDir);
+		const fleet = new Fleet(lab, stateDir, keys);
 		lab.removeWithLab(stateDir);
 		lab.removeWithLab(`/sys/fs/bpf/${prefixOf(lab)}`);
 		for (const node of intent.nodes.keys()) await fleet.#open(node);
@@ -48,10 +65,20 @@ export class Fleet {
 			prefix: prefixOf(this.#lab),
 			node,
 			netns: this.#lab.netns(node),
-			stateDir: join(this.#stateDir, node),
+			stateDir: this.stateDir(node),
 			onEvent: (event) => this.#events.emit(event.kind, event),
+			enrolEf: (key) => {
+				this.#keys?.enrol(node, key);
+				return this.#keys !== undefined;
+			},
 		});
+		if (this.#keys) opened.setAuc(this.#keys.address);
 		this.#nodes.set(node, opened);
+	}
+
+	/** Where a node's agent keeps its files. */
+	stateDir(node: string): string {
+		return join(this.#stateDir, node);
 	}
 
 	/** Paths of the plan that runs now. */
@@ -60,6 +87,7 @@ export class Fleet {
 		const [problem] = plan.problems;
 		if (problem) throw new Error(`plan: ${problem.message}`);
 		this.#memory = memory;
+		await this.#keys?.declare(plan.states.values());
 		for (const [name, state] of plan.states) await this.node(name).apply(state);
 		return plan.paths;
 	}

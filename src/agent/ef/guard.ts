@@ -20,6 +20,8 @@ export function guardEf(
 	plane.attach(inside.ifindex, "inner");
 	plane.attach(outside.ifindex, "outer");
 	plane.maps.ef.set(0, efValue(inside, outside));
-	/* What it opens may leave its chain here. */
-	settings.open([{ name: inside.name, unfiltered: true }]);
+	/* What it gives is routed on: sealed to another node, opened to an exit. */
+	settings.open(
+		[inside, outside].map(({ name }) => ({ name, unfiltered: true })),
+	);
 }

@@ -19,6 +19,7 @@ import { empty } from "../plan/steps.js";
 import { Applier } from "./apply.js";
 import { Census } from "./census.js";
 import { DataPlane } from "./dataplane.js";
+import { Detours } from "./detours.js";
 import { NodeEf } from "./ef/ef.js";
 import { guardEf } from "./ef/guard.js";
 import { happeningOf } from "./happenings.js";
@@ -61,6 +62,7 @@ export class Node {
 	readonly #instances: Instances;
 	readonly #ef: NodeEf;
 	readonly #applier: Applier;
+	readonly #detours: Detours;
 	readonly #events: RingReader<Event>;
 	readonly #idle = new IdlePaths();
 	readonly #reads = new Reads();
@@ -104,7 +106,10 @@ export class Node {
 			guard: (ends) => guardEf(plane, settings, ends),
 			enrol: options.enrolEf,
 			tell: (message) => this.#tell("ef", `encryption function: ${message}`),
-			changed: () => options.onHealth?.(),
+			changed: () => {
+				this.#detour();
+				options.onHealth?.();
+			},
 		});
 		this.#applier = new Applier(
 			{
@@ -123,6 +128,9 @@ export class Node {
 				},
 			},
 			this.#state,
+		);
+		this.#detours = new Detours(this.#applier.paths, (message) =>
+			this.#tell("failover", message),
 		);
 		this.#census = new Census(plane.maps.states, this.#reads);
 		this.#events = new RingReader(plane.eventsFd, eventCodec, (event) =>
@@ -239,6 +247,11 @@ export class Node {
 			);
 	}
 
+	/** Paths are left where other nodes' encryption functions are silent. */
+	#detour(): void {
+		this.#detours.review(this.#state, this.#ef.status()?.silent);
+	}
+
 	status(): NodeStatus {
 		const ef = this.#ef.status();
 		return {
@@ -303,6 +316,7 @@ export class Node {
 		})) {
 			this.#state = reached;
 			this.#fresh = false;
+			this.#detour();
 			await onStep?.(reached);
 		}
 	}
@@ -326,6 +340,7 @@ export class Node {
 				}
 				await this.#applier.retry(this.#state);
 				this.#applier.failover.review();
+				this.#detour();
 			} catch (error) {
 				this.#tell("interface", causeOf(error));
 			}

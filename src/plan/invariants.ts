@@ -89,8 +89,8 @@ export function checkTransition(
  * no longer: those inside a function are found by either. So may its backup.
  */
 function carriesOn(now: PathState, before: PathState): boolean {
-	const { byDscp: _, backup: __, ...kept } = now;
-	const { byDscp: ___, backup: ____, ...path } = before;
+	const { byDscp: _, backup: _b, relies: _r, ...kept } = now;
+	const { byDscp: __, backup: __b, relies: __r, ...path } = before;
 	return equal({ ...kept, active: true }, path);
 }
 

@@ -109,6 +109,8 @@ export function viewsOf(
 				mtu: path.mtu,
 				active: true,
 				...(backup !== undefined && node === from && { backup }),
+				...(path.seals.some(Boolean) &&
+					node === from && { relies: others(path, node).map(nodeId) }),
 				hops,
 			});
 		}
@@ -116,6 +118,13 @@ export function viewsOf(
 	add("forward");
 	add("reverse");
 	return views;
+}
+
+/** Nodes on a path, but for this one. */
+function others({ ingress, stops, egress }: PathPlan, node: string): string[] {
+	const all = new Set([ingress, ...servers(stops, egress)]);
+	all.delete(node);
+	return [...all];
 }
 
 /** A path in one direction. */

@@ -131,6 +131,8 @@ export interface PathState {
 	 * broken, by other nodes, with links of its own. It may change in a path's life.
 	 */
 	readonly backup?: number;
+	/** Where packets enter it, if it is sealed: the other nodes, each of which may break it. */
+	readonly relies?: readonly number[];
 	/** Packets of one tuple may take different paths by their DSCP. */
 	readonly byDscp?: true;
 	/**

@@ -138,7 +138,7 @@ export function begins(path: PathState | undefined): boolean {
 }
 
 /** What all nodes hold alike; a backup is known where packets enter. */
-function identityOf({ backup: _, ...path }: PathState): PathState {
+function identityOf({ backup: _, relies: __, ...path }: PathState): PathState {
 	return { ...path, hops: [] };
 }
 

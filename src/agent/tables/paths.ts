@@ -69,7 +69,7 @@ export function pathValue(
 				: 0) |
 			(path.byDscp ? PathFlags.DSCP : 0) |
 			(path.hops.some((hop) => hop?.sealed) ? PathFlags.SEALED : 0),
-		backup: 0,
+		backup: path.backup ?? 0,
 	};
 }
 
@@ -131,6 +131,8 @@ export class PathTables {
 	readonly #placed = new Map<number, layout.Path>();
 	/** As they were put; those of former runs are not here yet. */
 	readonly #known = new Map<number, PathState>();
+	/** Those whose packets take their backups. */
+	#failed: ReadonlySet<number>;
 	#lastBorn = 0;
 
 	/** `quiesce` returns once no program can still look at a path that went. */
@@ -146,6 +148,11 @@ export class PathTables {
 			this.#ranges.take(path.firstHop, path.length + 1);
 			this.#placed.set(spi, path);
 		}
+		this.#failed = new Set(
+			[...this.#placed]
+				.filter(([, { flags }]) => flags & PathFlags.FAILED)
+				.map(([spi]) => spi),
+		);
 	}
 
 	/** SPIs of the paths in the kernel. */
@@ -200,7 +207,10 @@ export class PathTables {
 			])
 				counters.setBatch(hops.map((_, i) => [firstHop + i, NONE]));
 		const born = old?.born ?? ++this.#lastBorn;
-		const value = pathValue(path, firstHop, policyId, born);
+		const value = this.#detoured(
+			pathValue(path, firstHop, policyId, born),
+			path,
+		);
 		/* Values are overwritten bit by bit: it is whole before it is there. */
 		if (!old) this.#maps.paths.set(path.spi, absent(value));
 		if (!old || textOf(old) !== textOf(value))
@@ -222,6 +232,25 @@ export class PathTables {
 			);
 		});
 		if (this.#setHops(through)) nextEpoch(this.#maps.epochs);
+	}
+
+	/** Has packets that enter these paths, and no others, take their backups. */
+	detour(failed: ReadonlySet<number>): void {
+		this.#failed = failed;
+		for (const [spi, path] of this.#known) {
+			const old = this.#placed.get(spi);
+			if (!old) continue;
+			const value = this.#detoured(old, path);
+			if (value.flags === old.flags) continue;
+			this.#maps.paths.set(spi, value);
+			this.#placed.set(spi, value);
+		}
+	}
+
+	#detoured(value: layout.Path, { spi, backup }: PathState): layout.Path {
+		const isFailed = backup !== undefined && this.#failed.has(spi);
+		const flags = value.flags & ~PathFlags.FAILED;
+		return { ...value, flags: isFailed ? flags | PathFlags.FAILED : flags };
 	}
 
 	/** Numbers of the paths that pass a port, in either direction. */

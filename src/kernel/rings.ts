@@ -342,6 +342,15 @@ export class SendRing extends Ring {
 		this.advance();
 	}
 
+	/** Queues a copy of a frame; false where no slot is free. */
+	put(frame: Uint8Array): boolean {
+		const { room } = this;
+		if (room === undefined) return false;
+		this.memory.bytes.set(frame, room);
+		this.queue(frame.length);
+		return true;
+	}
+
 	/** Sends all that is queued; an interface that is down leaves it there. */
 	send(): void {
 		this.#queued = 0;

@@ -7,7 +7,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { buildEncryptedLine, openEngine } from "../../lab/ef.js";
 import { encryptedLineAddresses } from "../../lab/topologies/encrypted-line.js";
 import type { EfEngine } from "../../src/functions/ef/engine.js";
-import type { SaEvent, SaSpec } from "../../src/functions/ef/sa.js";
+import type {
+	SaEvent,
+	SaSpec,
+	SaTransform,
+} from "../../src/functions/ef/sa.js";
 import { UserspaceEngine } from "../../src/functions/ef/userspace.js";
 import {
 	eth,
@@ -87,14 +91,15 @@ async function join(
 	[left, right]: readonly [EfEngine, EfEngine],
 	path: number,
 	spi: number,
+	transform: SaTransform = "esp",
 ): Promise<void> {
-	const key = randomBytes(16);
+	const key = randomBytes(transform === "esp" ? 16 : 32);
 	const spec = (direction: "out" | "in", spi: number): SaSpec => ({
 		direction,
-		transform: "esp",
+		transform,
 		spi,
 		key: new Uint8Array(key),
-		salt: new Uint8Array(4),
+		salt: new Uint8Array(transform === "esp" ? 4 : 0),
 		tunnel: { src: "192.0.2.1", dst: "192.0.2.2" },
 		extended: true,
 		path,
@@ -124,7 +129,8 @@ test("two EFs, two workers: what went in comes out, byte for byte", async () => 
 	const wire = new Tap(lab.netns("ef2"), "outside");
 	try {
 		const paths = Array.from({ length: 8 }, (_, i) => ((20 + i) << 8) | 250);
-		for (const [i, path] of paths.entries()) await join(pair, path, 5000 + i);
+		for (const [i, path] of paths.entries())
+			await join(pair, path, 5000 + i, i % 2 ? "esp" : "mac-packet");
 		const marker = randomBytes(16);
 		const frames = Array.from({ length: 400 }, (_, i) => {
 			const path = paths[i % paths.length] ?? 0;
@@ -160,7 +166,12 @@ test("two EFs, two workers: what went in comes out, byte for byte", async () => 
 				frames.map(content).sort(),
 			);
 		}
-		assert.ok(wire.take().every((frame) => !frame.includes(marker)));
+		/* Half of the paths are signed, and readable; the others are encrypted. */
+		const wired = wire.take();
+		assert.equal(wired.length, frames.length);
+		const readable = wired.filter((frame) => frame.includes(marker));
+		assert.equal(readable.length, frames.length / 2);
+		assert.ok(readable.every(isSigned));
 		for (const engine of pair) {
 			const { sas, out, in: back } = await engine.usage();
 			assert.ok(sas.every(({ packets }) => packets === frames.length / 8));
@@ -175,6 +186,29 @@ test("two EFs, two workers: what went in comes out, byte for byte", async () => 
 	} finally {
 		for (const tap of [...taps, wire]) tap.close();
 		await Promise.all(pair.map((engine) => engine.close()));
+	}
+});
+
+test("two EFs: each hears the other's heart, and that it has stopped", async () => {
+	const [left, right] = await engines(2);
+	try {
+		const told: string[] = [];
+		const listen = (engine: UserspaceEngine, nodeId: number, peers: number[]) =>
+			engine.heartbeat({
+				...{ nodeId, peers, intervalMs: 10 },
+				onChange: (peer, alive) => told.push(`${nodeId}: ${peer} ${alive}`),
+			});
+		await listen(left, 1, [2, 3]);
+		await listen(right, 2, [1]);
+		await until("both to live", () =>
+			["1: 2 true", "2: 1 true", "1: 3 false"].every((t) => told.includes(t)),
+		);
+		await right.close();
+		await until("silence", () => told.includes("1: 2 false"));
+		const { refused } = (await left.usage()).in;
+		assert.ok(Object.values(refused).every((count) => count === 0));
+	} finally {
+		await Promise.all([left.close(), right.close()]);
 	}
 });
 
@@ -234,6 +268,11 @@ test("an engine without its interface does not start, a closed one has ended", a
 	await assert.rejects(engine.usage(), /worker ended/);
 	assert.equal(packetSockets(), before);
 });
+
+/** Its NSH is of MD type 2. */
+function isSigned(frame: Buffer): boolean {
+	return frame[52] === 2;
+}
 
 /** Sockets of this process; other descriptors come and go with the runtime. */
 function packetSockets(): number {

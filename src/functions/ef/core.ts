@@ -17,6 +17,7 @@ import {
 	pathOf,
 	setFamily,
 } from "./frame.js";
+import { type Heart, readHeartbeat } from "./heartbeat.js";
 import { InboundSa } from "./inbound.js";
 import { espOffset, ipBytes, isIpv4Fragment, trafficClass } from "./ip.js";
 import { MD2, restoreMd1 } from "./md2.js";
@@ -59,6 +60,9 @@ class Tally {
 	}
 }
 
+/** A heartbeat: neither a packet nor refused. */
+const HEARD = 0;
+
 /** What an SA does to frames that leave. */
 type Sealer = OutboundSa | SigningSa;
 
@@ -73,6 +77,8 @@ export class EfCore {
 	readonly #outside: FrameHeader;
 	readonly #sides: EfSides;
 	readonly #tell: (event: SaEvent) => void;
+	/** Hears the heartbeats that come from outside. */
+	heart: Heart | undefined;
 
 	constructor(
 		sides: EfSides,
@@ -214,7 +220,10 @@ export class EfCore {
 	): number {
 		const { view } = from;
 		const offset = packetOffset(view, at, bytes);
-		if (offset < 0) return offset === Refusal.notIp ? Refusal.notEsp : offset;
+		if (offset < 0) {
+			if (this.#isHeartbeat(view, at, bytes)) return HEARD;
+			return offset === Refusal.notIp ? Refusal.notEsp : offset;
+		}
 		const outer = at + offset;
 		const length = ipBytes(view, outer, bytes - offset);
 		if (length === 0) return Refusal.malformed;
@@ -245,6 +254,12 @@ export class EfCore {
 		setFamily(to.view, toAt, offset, family);
 		this.#in.bytes += opened;
 		return frame;
+	}
+
+	#isHeartbeat(view: DataView, at: number, bytes: number): boolean {
+		const beat = this.heart && readHeartbeat(view, at, bytes);
+		if (beat) this.heart?.hear(beat.asker, beat.to, this.clock.nowMs);
+		return beat !== undefined;
 	}
 
 	#verify(
@@ -289,6 +304,7 @@ export class EfCore {
 }
 
 function settle(tally: Tally, result: number): number {
+	if (result === HEARD) return 0;
 	if (result > 0) {
 		tally.packets++;
 		return result;

@@ -2,6 +2,7 @@
  * What every engine of an encryption function can do, whether packets are
  * encrypted here or in the kernel. test/ef/conformance.ts is what it must pass.
  */
+import type { Heartbeats } from "./heartbeat.js";
 import type { Refusals } from "./refusal.js";
 import type { SaDirection, SaSpec, SaUsage } from "./sa.js";
 
@@ -17,6 +18,10 @@ export interface EfUsage {
 	readonly out: EfTraffic;
 	readonly in: EfTraffic;
 	readonly sas: readonly SaUsage[];
+}
+
+export interface HeartbeatOptions extends Heartbeats {
+	readonly onChange: (nodeId: number, alive: boolean) => void;
 }
 
 export interface EfEngine {

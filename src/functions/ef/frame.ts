@@ -65,7 +65,7 @@ export function packetOffset(
 	const version = view.getUint8(at + AT.version) >> 4;
 	if (type !== etherType(version)) return Refusal.notIp;
 	if (!isTunnel(view, at, bytes)) return ETHERNET_BYTES;
-	if (bytes <= MD1_PACKET_AT || !isTunnelOfNsh(view, at, bytes))
+	if (bytes <= MD1_PACKET_AT || !carriesNsh(view, at, bytes))
 		return Refusal.malformed;
 	const offset = isMd1(view, at) ? MD1_PACKET_AT : MD2_PACKET_AT;
 	if (
@@ -95,8 +95,21 @@ function isTunnel(view: DataView, at: number, bytes: number): boolean {
 	);
 }
 
+/** Whether a frame of at least MD1_PACKET_AT bytes is VXLAN-GPE with NSH in it. */
+export function isTunnelOfNsh(
+	view: DataView,
+	at: number,
+	bytes: number,
+): boolean {
+	return (
+		view.getUint16(at + AT.etherType) === EtherType.ipv4 &&
+		isTunnel(view, at, bytes) &&
+		carriesNsh(view, at, bytes)
+	);
+}
+
 /** All of it is there, in one piece, and NSH is in it. */
-function isTunnelOfNsh(view: DataView, at: number, bytes: number): boolean {
+function carriesNsh(view: DataView, at: number, bytes: number): boolean {
 	const length = view.getUint16(at + AT.totalLength);
 	return (
 		length === bytes - ETHERNET_BYTES &&

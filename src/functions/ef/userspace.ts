@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import { KernelError } from "../../kernel/error.js";
 import { ifindexOf } from "../../kernel/netns.js";
 import { duplicate, type EfSide } from "./core.js";
-import type { EfEngine, EfTraffic } from "./engine.js";
+import type { EfEngine, EfTraffic, HeartbeatOptions } from "./engine.js";
 import type { Refusals } from "./refusal.js";
 import type { SaDirection, SaEvent, SaSpec, SaUsage } from "./sa.js";
 import { workerOf } from "./share.js";
@@ -136,6 +136,21 @@ export class UserspaceEngine implements EfEngine {
 		};
 	}
 
+	/**
+	 * Sends heartbeats and listens to those of others, in place of what it was told
+	 * before. `onChange` is told of each peer whether it lives, as soon as that is
+	 * known, and whenever it changes.
+	 */
+	async heartbeat({
+		onChange,
+		...heartbeats
+	}: HeartbeatOptions): Promise<void> {
+		/* The first has all frames that belong to no SA. */
+		const [first] = this.#workers;
+		first?.onPeer(onChange);
+		await first?.ask({ do: "heartbeat", heartbeats });
+	}
+
 	async close(): Promise<void> {
 		await Promise.all(this.#workers.map((thread) => thread.close()));
 	}
@@ -150,6 +165,7 @@ class Thread {
 		{ resolve: (answer: WorkerAnswer) => void; reject: (error: Error) => void }
 	>();
 	#lastId = 0;
+	#onPeer: HeartbeatOptions["onChange"] = () => {};
 	#closing = false;
 	#ended: Error | undefined;
 
@@ -172,6 +188,8 @@ class Thread {
 		this.#worker.on("message", (message: WorkerMessage) => {
 			if (message.kind === "ready") begin();
 			else if (message.kind === "event") onEvent(message.event);
+			else if (message.kind === "peer")
+				this.#onPeer(message.nodeId, message.alive);
 			else this.#answer(message);
 		});
 		const end = (error: Error) => {
@@ -185,6 +203,10 @@ class Thread {
 		this.#worker.on("exit", (code) =>
 			end(new KernelError("encrypt", `worker ended with code ${code}`)),
 		);
+	}
+
+	onPeer(onPeer: HeartbeatOptions["onChange"]): void {
+		this.#onPeer = onPeer;
 	}
 
 	ask(

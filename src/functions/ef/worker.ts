@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { ReceiveRing, type RingOptions, SendRing } from "../../kernel/rings.js";
 import { EfCore, type EfSides } from "./core.js";
 import type { EfUsage } from "./engine.js";
+import { Heart, type Heartbeats } from "./heartbeat.js";
 import { TRAILER_BYTES } from "./outbound.js";
 import { pump } from "./pump.js";
 import type { SaDirection, SaEvent, SaSpec, SaUsage } from "./sa.js";
@@ -28,6 +29,7 @@ export type WorkerRequest =
 			readonly direction: SaDirection;
 			readonly spi: number;
 	  }
+	| { readonly do: "heartbeat"; readonly heartbeats: Heartbeats }
 	| { readonly do: "usage" };
 
 export type WorkerAnswer = WorkerUsage | SaUsage | undefined;
@@ -35,6 +37,7 @@ export type WorkerAnswer = WorkerUsage | SaUsage | undefined;
 export type WorkerMessage =
 	| { readonly kind: "ready" }
 	| { readonly kind: "event"; readonly event: SaEvent }
+	| { readonly kind: "peer"; readonly nodeId: number; readonly alive: boolean }
 	| {
 			readonly kind: "answer";
 			readonly id: number;
@@ -45,6 +48,8 @@ export type WorkerMessage =
 /** What is sent leaves at once; few slots stay in the processor's cache. */
 const SEND_SLOTS = 256;
 
+/** Turns of a full ring. */
+const DRAIN_TURNS = 16;
 /** How long a key that has ended may stay in memory. */
 const OVERDUE_MS = 100;
 
@@ -54,6 +59,11 @@ const tell = (message: WorkerMessage) => port.postMessage(message);
 const { sides, inside, outside, groups } = workerData as WorkerOptions;
 
 const core = new EfCore(sides, (event) => tell({ kind: "event", event }));
+const overdue = setInterval(() => {
+	core.clock.tick();
+	core.endOverdue();
+}, OVERDUE_MS);
+let beating: NodeJS.Timeout | undefined;
 const rings: { close(): void }[] = [];
 /* Whatever ends the thread: neither sockets nor keys would go with it. */
 process.once("exit", release);
@@ -74,13 +84,44 @@ const fromOutside = opened(
 		groups && { group: groups.outside, program: SHARE_IN },
 	),
 );
-fromInside.onReady(() => pump(core, "out", fromInside, toOutside));
-fromOutside.onReady(() => pump(core, "in", fromOutside, toInside));
+fromInside.onReady(() => {
+	pump(core, "out", fromInside, toOutside);
+	core.heart?.beat(core.clock.nowMs);
+});
+fromOutside.onReady(() => {
+	pump(core, "in", fromOutside, toInside);
+	core.heart?.beat(core.clock.nowMs);
+});
 
-const overdue = setInterval(() => {
+function startHeart(heartbeats: Heartbeats): void {
+	clearTimeout(beating);
 	core.clock.tick();
-	core.endOverdue();
-}, OVERDUE_MS);
+	const send = (frame: Uint8Array) => {
+		if (toOutside.put(frame)) toOutside.send();
+	};
+	const changed = (nodeId: number, alive: boolean) =>
+		tell({ kind: "peer", nodeId, alive });
+	core.heart = new Heart(
+		heartbeats,
+		sides.outside,
+		core.clock.nowMs,
+		send,
+		changed,
+	);
+	beat();
+}
+
+/** Whoever was kept from running hears first what came meanwhile. */
+function beat(): void {
+	const { heart, clock } = core;
+	if (heart === undefined) return;
+	for (let i = 0; i < DRAIN_TURNS && fromOutside.ready; i++)
+		pump(core, "in", fromOutside, toInside);
+	clock.tick();
+	heart.judge(clock.nowMs);
+	const nextMs = heart.beat(clock.nowMs);
+	beating = setTimeout(beat, Math.max(0, nextMs - clock.nowMs));
+}
 
 function opened<R extends { close(): void }>(ring: R): R {
 	rings.push(ring);
@@ -89,6 +130,7 @@ function opened<R extends { close(): void }>(ring: R): R {
 
 function release(): void {
 	clearInterval(overdue);
+	clearTimeout(beating);
 	for (const ring of rings) ring.close();
 	core.close();
 }
@@ -100,6 +142,9 @@ function perform(request: WorkerRequest): WorkerAnswer {
 			return undefined;
 		case "remove":
 			return core.remove(request.direction, request.spi);
+		case "heartbeat":
+			startHeart(request.heartbeats);
+			return undefined;
 		case "usage": {
 			const lost = { out: fromInside.takeLost(), in: fromOutside.takeLost() };
 			return { ...core.usage(), lost };

@@ -47,6 +47,7 @@
 #define ESP_HEADER_BYTES 16
 #define ESP_TRAILER_BYTES 2
 #define ESP_ICV_BYTES 16
+#define ESP_ALIGNMENT 4
 
 #ifndef BPF_F_ADJ_ROOM_DECAP_L3_IPV6
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
@@ -291,7 +292,7 @@ int xfrm_seal(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	}
 	sealed = sizeof(h) + (tunnel->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) +
-		 ESP_HEADER_BYTES + ((in.bytes + ESP_TRAILER_BYTES + 3) & ~3u) + ESP_ICV_BYTES;
+		 ESP_HEADER_BYTES + ((in.bytes + ESP_TRAILER_BYTES + ESP_ALIGNMENT - 1) & -ESP_ALIGNMENT) + ESP_ICV_BYTES;
 	if (sealed > cfg->outside.mtu_bytes) {
 		count->too_big++;
 		return TC_ACT_SHOT;
@@ -449,7 +450,7 @@ int xfrm_open(struct __sk_buff *skb)
 	struct bpf_xfrm_state by = {};
 	struct headers h = {};
 	struct inner in = {};
-	__u32 spi, *path;
+	__u32 spi, esp_bytes, *path;
 
 	if (!count || !cfg)
 		return TC_ACT_SHOT;
@@ -494,6 +495,11 @@ int xfrm_open(struct __sk_buff *skb)
 	/* Before it is decrypted: a copy must not use its number up. */
 	if (*path != bpf_ntohl(h.path)) {
 		count->wrong_path++;
+		return TC_ACT_SHOT;
+	}
+	esp_bytes = in.bytes - in.header_bytes;
+	if (esp_bytes < ESP_HEADER_BYTES + ESP_ALIGNMENT + ESP_ICV_BYTES || esp_bytes % ESP_ALIGNMENT) {
+		count->malformed++;
 		return TC_ACT_SHOT;
 	}
 	if (!bare(skb, &in) || !keep(skb, &h, 0, in.traffic_class)) {

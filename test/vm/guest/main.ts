@@ -1,2 +1,3 @@
 /** All that is tried in a guest; each file runs on every kernel. */
 import "./probes.js";
+import "./xfrm.js";

@@ -1,0 +1,65 @@
+/** The kernel's ESP passes what every engine has to. */
+import { readFileSync } from "node:fs";
+import { after } from "node:test";
+import type { SaEvent } from "../../../src/functions/ef/sa.js";
+import { XfrmEngine } from "../../../src/functions/ef/xfrm.js";
+import { withNetns } from "../../../src/kernel/netns.js";
+import { conformance, settled } from "../../ef/conformance.js";
+import { Tap } from "../../ef/tap.js";
+import { EfLine, framed, HEADERS_BYTES, until } from "./line.js";
+
+const line = new EfLine();
+await line.build();
+after(() => line.remove());
+
+conformance("xfrm", async () => {
+	const events: SaEvent[] = [];
+	const before = endedByUse(line.ef);
+	const engine = await XfrmEngine.open({
+		...line.sides,
+		onEvent: (event) => events.push(event),
+	});
+	const taps = {
+		inside: new Tap(line.ends, "inside"),
+		outside: new Tap(line.ends, "outside"),
+	};
+	const ended = () => events.filter(({ kind }) => kind === "expired").length;
+	return {
+		engine,
+		events,
+		dummies: "malformed",
+		give: async (from, packets) => {
+			const here = taps[from];
+			const there = from === "inside" ? taps.outside : taps.inside;
+			const begin = await engine.usage();
+			for (const inner of packets) here.put(framed(inner));
+			await until(
+				"packets to be dealt with",
+				async () =>
+					settled(await engine.usage()) >= settled(begin) + packets.length,
+			);
+			/* The kernel tells of an end a moment after it. */
+			await until("events", () => ended() >= endedByUse(line.ef) - before);
+			const usage = await engine.usage();
+			const direction = from === "inside" ? "out" : "in";
+			const passed = usage[direction].packets - begin[direction].packets;
+			await until("frames to come out", () => there.count >= passed);
+			return there.take().map((frame) => frame.subarray(HEADERS_BYTES));
+		},
+		close: async () => {
+			taps.inside.close();
+			taps.outside.close();
+			await engine.close();
+		},
+	};
+});
+
+/** States that a packet found used up: each ends once. */
+function endedByUse(netns: string): number {
+	const text = withNetns<string>(netns, () =>
+		readFileSync("/proc/thread-self/net/xfrm_stat", "utf8"),
+	);
+	return [...text.matchAll(/^Xfrm(?:In|Out)StateExpired\s+(\d+)$/gm)]
+		.map(([, count]) => Number(count))
+		.reduce((sum, count) => sum + count, 0);
+}

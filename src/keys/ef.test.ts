@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decodeEfMessage, encodeEfMessage } from "./codec.js";
 import { Ef, type EfCommand } from "./ef.js";
 import type { AucMessage } from "./messages.js";
 import { MAX_SEQUENCE } from "./sa.js";
@@ -251,4 +252,32 @@ test("one that is not known any more asks for another certificate", () => {
 	assert.ok(!one.ef.ready);
 	/* What it has it keeps until its end. */
 	assert.deepEqual(one.gets({ type: "stale", session: SESSION }), []);
+});
+
+test("what it reports is a message, whatever parts of milliseconds its clock tells", () => {
+	const ef = new Ef({ tuning: TUNING, random: noise(1), nowMs: 0.25 });
+	const [hello] = ef.handle({ type: "connected", nowMs: 0.25 });
+	assert.ok(hello?.type === "send" && hello.message.type === "hello");
+	const challenge = (boot: string, nowMs: number) =>
+		ef.handle({
+			type: "message",
+			nowMs,
+			message: { type: "challenge", boot, session: SESSION },
+		});
+	const { boot } = hello.message;
+	challenge(boot, 0.5);
+	const accepted = { type: "accepted", session: SESSION, keep: [] } as const;
+	ef.handle({ type: "message", nowMs: 0.75, message: accepted });
+	const entry = entryOfLink(1, "receiver");
+	const install = { type: "install", session: SESSION, entry } as const;
+	ef.handle({ type: "message", nowMs: 1.125, message: install });
+	ef.handle({ type: "engine", nowMs: 1.5, operation: "add", spi: spiOf(1) });
+	ef.handle({ type: "connected", nowMs: 7.3 });
+	const [report] = challenge(boot, 7.9);
+	assert.ok(report?.type === "send" && report.message.type === "report");
+	assert.equal(report.message.held.length, 1);
+	assert.deepEqual(
+		decodeEfMessage(encodeEfMessage(report.message)),
+		report.message,
+	);
 });

@@ -227,7 +227,8 @@ export class Sad {
 		return this.#installed().map(({ entry, issuedMs, spi }) => ({
 			...refOf({ entry }),
 			role: entry.role,
-			ageMs: Math.max(0, nowMs - issuedMs),
+			/* Clocks may tell parts of milliseconds; messages do not. */
+			ageMs: Math.max(0, Math.floor(nowMs - issuedMs)),
 			active: this.#active.get(linkId(entry)) === spi,
 		}));
 	}

@@ -58,9 +58,7 @@ function textOf(record: AuditRecord): string {
 	return `${sa} ${wordsOf(record)}`;
 }
 
-function ofNode(
-	record: Extract<AuditRecord, { readonly ef: string }>,
-): string {
+function ofNode(record: Extract<AuditRecord, { readonly ef: string }>): string {
 	const { ef } = record;
 	switch (record.what) {
 		case "revoke-node":

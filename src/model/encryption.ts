@@ -100,6 +100,15 @@ export interface Encryption {
 	readonly integrity: Static<typeof Integrity>;
 }
 
+const DEFAULTS: Encryption = {
+	when: "never",
+	except: [],
+	algorithm: "aes-gcm-256",
+	protect: false,
+	integrity: "off",
+};
+
+/** The same object for all that say nothing of it: there may be thousands. */
 export function encryptionOf({
 	encrypt = "never",
 	integrity = "off",
@@ -107,12 +116,12 @@ export function encryptionOf({
 	readonly encrypt?: Static<typeof Encrypt>;
 	readonly integrity?: Static<typeof Integrity>;
 }): Encryption {
+	if (encrypt === "never" && integrity === "off") return DEFAULTS;
 	const spec = typeof encrypt === "string" ? { when: encrypt } : encrypt;
-	return {
-		except: [],
-		algorithm: "aes-gcm-256",
-		protect: false,
-		...spec,
-		integrity,
-	};
+	return { ...DEFAULTS, ...spec, integrity };
+}
+
+/** May some hop be sealed by it? */
+export function isSealing({ when, integrity }: Encryption): boolean {
+	return when !== "never" || integrity !== "off";
 }

@@ -3,11 +3,12 @@
  * front of the policy's, and the policy's own. Keys depend on the part a packet
  * belongs to, which is its flow class.
  */
-import { type Encryption, encryptionOf } from "./encryption.js";
+import { type Encryption, encryptionOf, isSealing } from "./encryption.js";
 import type { FlowClassDocument, Intent, PolicyDocument } from "./intent.js";
 import { type Predicate, parsePredicate } from "./language/index.js";
 
 export interface PolicyPart {
+	readonly policy: string;
 	/** The policy's name, or `policy/class` of an exception. */
 	readonly flowClass: string;
 	readonly encryption: Encryption;
@@ -26,21 +27,22 @@ export function partsOf(
 	{ flowClasses }: Pick<Intent, "flowClasses">,
 ): PolicyPart[] {
 	const encryption = encryptionOf(spec);
+	const own = { policy: name, flowClass: name, encryption };
+	if (!isSealing(encryption)) return [{ ...own, terms: "" }];
 	const { when, integrity, except } = encryption;
 	const classes = except.flatMap((one) => flowClasses.get(one) ?? []);
-	const terms =
-		when === "never" && integrity === "off"
-			? ""
-			: [when, integrity, ...classes.map((one) => one.spec.match)].join("\n");
+	const matches = classes.map((one) => one.spec.match);
+	const terms = [when, integrity, ...matches].join("\n");
 	const plain = { when: "never", except: [], protect: false } as const;
 	return [
 		...classes.map((only) => ({
+			policy: name,
 			flowClass: `${name}/${only.name}`,
 			encryption: { ...encryption, ...plain },
 			only,
 			terms,
 		})),
-		{ flowClass: name, encryption, terms },
+		{ ...own, terms },
 	];
 }
 

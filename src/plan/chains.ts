@@ -1,5 +1,6 @@
 /** Which combinations of instances serve a chain now, and who gets which slot. */
 import type { FunctionDocument, Intent } from "../model/intent.js";
+import { type Spare, type StandIn, standIn } from "./backup.js";
 import {
 	type Candidate,
 	type Combination,
@@ -8,6 +9,7 @@ import {
 } from "./combine.js";
 import { maglev } from "./maglev.js";
 import { MAX_FUNCTIONS } from "./path.js";
+import type { Leg } from "./paths.js";
 import type { Health } from "./plan.js";
 
 /** A chain that can be served: every packet takes one of its combinations. */
@@ -27,6 +29,11 @@ export interface NamedCombination extends Combination {
 	readonly name: string;
 }
 
+/** A combination that stands in for another, and whom nobody stands in for. */
+export interface Backup extends Pick<StandIn, "warnings"> {
+	readonly combination?: NamedCombination;
+}
+
 /** Why it cannot be served. */
 export interface Unserved {
 	readonly severity: "error" | "warning";
@@ -39,7 +46,7 @@ export class Chains {
 
 	constructor(
 		private readonly intent: Intent,
-		private readonly health: Pick<Health, "excluded" | "leaving">,
+		private readonly health: Pick<Health, "excluded" | "leaving" | "nodesDown">,
 	) {}
 
 	serve(names: readonly string[]): Served | Unserved {
@@ -47,6 +54,36 @@ export class Chains {
 		const served = this.#known.get(key) ?? this.#choose(names);
 		this.#known.set(key, served);
 		return served;
+	}
+
+	/** Who stands in for a combination while a node between the leg's ends is lost. */
+	backup(
+		{ functions }: Served,
+		{ members, weight }: NamedCombination,
+		leg: Pick<Leg, "ingress" | "egress">,
+	): Backup {
+		const bound = functions.find(
+			(one) => rewrites(one) && one.spec.runtime === "external",
+		);
+		if (bound) {
+			const cause = `external function ${bound.name} rewrites and has one pair of interfaces: nothing can stand in on it`;
+			return { warnings: [cause] };
+		}
+		const spares = functions.map((one) => this.#spares(one));
+		const found = standIn(leg, members, spares);
+		if (!found.members) return found;
+		const name = nameWith(found.members, functions);
+		const combination = { members: found.members, weight, name };
+		return { combination, warnings: found.warnings };
+	}
+
+	#spares({ name, spec }: FunctionDocument): Spare[] {
+		return this.#up(name, spec)
+			.filter((one) => !this.health.leaving?.has(`${name}/${one.name}`))
+			.map((one) => ({
+				...candidateOf(name, one),
+				standby: one.standby === true,
+			}));
 	}
 
 	#choose(names: readonly string[]): Served | Unserved {
@@ -84,14 +121,11 @@ export class Chains {
 			...one,
 			name: nameOf(one.members),
 		}));
-		const kinds = functions.map(
-			(one) => `${one.spec.attach}${rewrites(one) ? "*" : ""}`,
-		);
 		return {
 			functions,
 			combinations: combinations.map((one) => ({
 				...one,
-				name: `${one.name} ${kinds.join()}`,
+				name: nameWith(one.members, functions),
 			})),
 			slots: maglev(combinations),
 			keeps: functions.some((one) => this.#isLeft(one)),
@@ -110,21 +144,26 @@ export class Chains {
 	 * go on at once when one is back.
 	 */
 	#usable({ name, spec }: FunctionDocument): Usable {
-		const { excluded, leaving } = this.health;
+		const { leaving } = this.health;
 		const all = spec.instances.filter((one) => this.intent.nodes.has(one.node));
-		const up = all.filter((one) => !excluded?.has(`${name}/${one.name}`));
+		const up = this.#up(name, spec);
 		const staying = up.filter((one) => !leaving?.has(`${name}/${one.name}`));
 		const first = staying.filter(({ standby }) => !standby);
 		const best = [first, staying, up].find((tier) => tier.length > 0);
 		return {
 			isDown: best === undefined,
-			candidates: (best ?? all).map((one) => ({
-				function: name,
-				instance: one.name,
-				node: one.node,
-				weight: one.weight ?? 1,
-			})),
+			candidates: (best ?? all).map((one) => candidateOf(name, one)),
 		};
+	}
+
+	#up(name: string, { instances }: FunctionDocument["spec"]): Instance[] {
+		const { excluded, nodesDown } = this.health;
+		return instances.filter(
+			(one) =>
+				this.intent.nodes.has(one.node) &&
+				!nodesDown?.has(one.node) &&
+				!excluded?.has(`${name}/${one.name}`),
+		);
 	}
 
 	#isLeft({ name, spec }: FunctionDocument): boolean {
@@ -132,6 +171,24 @@ export class Chains {
 			this.health.leaving?.has(`${name}/${one.name}`),
 		);
 	}
+}
+
+type Instance = FunctionDocument["spec"]["instances"][number];
+
+function candidateOf(name: string, one: Instance): Candidate {
+	const { name: instance, node, weight = 1 } = one;
+	return { function: name, instance, node, weight };
+}
+
+/** Identity: instances with their nodes, and how the functions are attached. */
+function nameWith(
+	members: readonly Candidate[],
+	functions: readonly FunctionDocument[],
+): string {
+	const kinds = functions.map(
+		(one) => `${one.spec.attach}${rewrites(one) ? "*" : ""}`,
+	);
+	return `${nameOf(members)} ${kinds.join()}`;
 }
 
 /** Instances of one function to choose from. */

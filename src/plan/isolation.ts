@@ -67,9 +67,13 @@ function takenPaths(network: Network): Set<number> {
 		for (const { action } of state.ruleSets.flatMap(({ rules }) => rules)) {
 			for (const spi of chosenBy(action)) {
 				taken.add(spi);
-				const back = paths.get(spi)?.reverseSpi;
-				if (back !== undefined) {
-					taken.add(back);
+				const path = paths.get(spi);
+				for (const other of [path?.reverseSpi, path?.backup]) {
+					if (other !== undefined) {
+						taken.add(other);
+						const back = paths.get(other)?.reverseSpi;
+						if (back !== undefined) taken.add(back);
+					}
 				}
 			}
 		}

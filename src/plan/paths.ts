@@ -1,5 +1,5 @@
 /** All path pairs of a plan: identity, numbers, ports, and what each node holds. */
-import type { Encryption } from "../model/encryption.js";
+import { type Encryption, isSealing } from "../model/encryption.js";
 import type { Intent } from "../model/intent.js";
 import type { Allocator } from "./allocate.js";
 import { type NamedCombination, rewrites, type Served } from "./chains.js";
@@ -14,7 +14,7 @@ import {
 	viewsOf,
 } from "./path.js";
 import type { Ports } from "./ports.js";
-import { byNumber, largestInner, sealOf, seals, termsOf } from "./sealing.js";
+import { byNumber, largestInner, sealOf, termsOf } from "./sealing.js";
 import {
 	type LinkState,
 	type PathState,
@@ -86,6 +86,7 @@ interface Lane {
 	readonly members: NamedCombination["members"];
 	/** Of each crossing, in order. */
 	readonly seals: readonly (Seal | undefined)[];
+	readonly isSealed: boolean;
 	/** Largest inner packet in bytes. */
 	readonly mtu: number;
 	/** Every policy has the same ports: no function rewrites. */
@@ -113,10 +114,31 @@ export class PathTable {
 	 * Slots of a rule: the SPI of each, or the only SPI. Throws where a path
 	 * cannot be laid.
 	 */
-	lay(purpose: Purpose, leg: Leg, served: Served): number[] {
-		const spis = served.combinations.map((combination) =>
-			this.#layOne(purpose, this.#lane(purpose, leg, served, combination)),
-		);
+	lay(
+		purpose: Purpose,
+		leg: Leg,
+		served: Served,
+		backupOf?: (of: NamedCombination) => NamedCombination | undefined,
+	): number[] {
+		const laneOf = (combination: NamedCombination) =>
+			this.#lane(purpose, leg, served, combination);
+		const lanes = served.combinations.map(laneOf);
+		const backups = served.combinations.map((combination) => {
+			const other = backupOf?.(combination);
+			return other && laneOf(other);
+		});
+		const spis = lanes.map((lane, index) => {
+			const backup = backups[index];
+			return this.#layOne(
+				purpose,
+				lane,
+				backup && this.#spiOf(purpose, backup),
+			);
+		});
+		/* What serves itself, too, is there by now. */
+		for (const backup of backups)
+			if (backup && !backup.now.has(purpose.flowClass))
+				this.#layOne(purpose, backup);
 		return spis.length === 1
 			? spis
 			: served.slots.map((index) => spis[index] ?? 0);
@@ -140,20 +162,26 @@ export class PathTable {
 		return this.#summaries.sort((a, b) => a.spi - b.spi);
 	}
 
-	#layOne({ policy, flowClass, encryption }: Purpose, lane: Lane): number {
-		const reverseSpi = 2 * this.pairs.take(flowClass, lane.key);
-		const spi = reverseSpi - 1;
+	/** Of the forward direction; the way back has the one above. */
+	#spiOf({ flowClass }: Purpose, { key }: Lane): number {
+		return 2 * this.pairs.take(flowClass, key) - 1;
+	}
+
+	#layOne(purpose: Purpose, lane: Lane, backup?: number): number {
+		const { policy, flowClass, encryption } = purpose;
+		const spi = this.#spiOf(purpose, lane);
 		const stops = lane.stops ?? this.#stops(lane, flowClass, spi);
 		let laid = lane.before.get(flowClass);
-		if (!laid || !isSame(laid.path, spi, lane.leg.tenantId, stops)) {
-			const { leg, mtu, seals } = lane;
-			const isKeyed = flowClass !== policy || seals.some((one) => one);
+		if (!laid || !isSame(laid.path, spi, lane.leg.tenantId, stops, backup)) {
+			const { leg, mtu, seals, isSealed } = lane;
+			const isKeyed = flowClass !== policy || isSealed;
 			const path = {
 				policy,
 				...(isKeyed && { flowClass }),
 				...leg,
 				spi,
-				reverseSpi,
+				reverseSpi: spi + 1,
+				...(backup !== undefined && { backup }),
 				stops,
 				seals,
 				mtu,
@@ -169,7 +197,8 @@ export class PathTable {
 			const list = this.#views.get(node) ?? [];
 			this.#views.set(node, list);
 			list.push(...states);
-			for (const state of states) this.#link(node, state, encryption);
+			if (lane.isSealed)
+				for (const state of states) this.#link(node, state, encryption);
 		}
 		this.#summaries.push(laid.summary);
 		return spi;
@@ -229,7 +258,7 @@ export class PathTable {
 		const lanes = ofLeg.get(combination) ?? new Map<string, Lane>();
 		ofLeg.set(combination, lanes);
 		const { when, integrity } = encryption;
-		const kind = `${when} ${integrity === "off"}`;
+		const kind = isSealing(encryption) ? `${when} ${integrity === "off"}` : "";
 		const known = lanes.get(kind);
 		if (known) {
 			return known;
@@ -243,7 +272,7 @@ export class PathTable {
 		const isSealed = seals.some((seal) => seal !== undefined);
 		const sealed = isSealed ? ` ${seals.map((seal) => seal ?? "-")}` : "";
 		const key = `${tenant} ${side} ${ingress} > ${name} > ${egress} ${mtu}${sealed}`;
-		const some = { key, leg, functions, members, seals };
+		const some = { key, leg, functions, members, seals, isSealed };
 		const lane = {
 			...some,
 			mtu,
@@ -266,7 +295,7 @@ export class PathTable {
 		encryption: Encryption,
 	): Crossed[] {
 		const { nodes } = this.intent;
-		const isPlain = !seals(encryption);
+		const isPlain = !isSealing(encryption);
 		return crossings(ingress, members, egress).map(([from, to]) => ({
 			from,
 			to,
@@ -331,9 +360,11 @@ function isSame(
 	spi: number,
 	tenantId: number,
 	stops: readonly Stop[],
+	backup: number | undefined,
 ): boolean {
 	return (
 		path.spi === spi &&
+		path.backup === backup &&
 		path.tenantId === tenantId &&
 		(path.stops === stops ||
 			stops.every(({ port }, index) => port === path.stops[index]?.port))

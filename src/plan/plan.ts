@@ -138,7 +138,7 @@ function makePlan(
 		if (at) {
 			ruleSets.addTenant(
 				{ places: at, tenantId: tenantId(name), rules: list },
-				{ chains, paths, usage, shared, problems },
+				{ intent, chains, paths, usage, shared, problems },
 				(policy) => ids.policies.take(policy),
 			);
 		}

@@ -2,8 +2,11 @@
  * Rule sets of the nodes where a tenant's packets enter: what every rule does
  * there, and the generation, which grows only when something in the set did.
  */
+import { isSealing } from "../model/encryption.js";
+import type { Intent } from "../model/intent.js";
 import type { RuleSetMemory } from "./allocate.js";
-import type { Chains } from "./chains.js";
+import { splitBy } from "./backup.js";
+import type { Chains, NamedCombination } from "./chains.js";
 import type { Leg, PathTable } from "./paths.js";
 import type { Places } from "./places.js";
 import type { Problems } from "./problem.js";
@@ -23,6 +26,7 @@ export interface TenantRules {
 
 /** What decides where a rule's packets go. */
 export interface Deciders {
+	readonly intent: Intent;
 	readonly chains: Chains;
 	readonly paths: PathTable;
 	readonly usage: Usage;
@@ -93,7 +97,7 @@ export class RuleSets {
 		const states = here.map((rule, index): RuleState => {
 			const state = {
 				policy: rule.policy.name,
-				policyId: policyId(numberedAs(rule)),
+				policyId: policyId(rule.numberedAs),
 				rank: here.length - index,
 				keys: rule[side].keys,
 				...decide(rule, places, entry, deciders),
@@ -112,16 +116,6 @@ export class RuleSets {
 		this.#byNode.set(ingress, list);
 		list.push({ tenantId, side, generation, rules: states });
 	}
-}
-
-/**
- * Flows keep to their path for as long as the policy has its number
- * (`onChange: keep`): not where another encryption would hold for them.
- */
-function numberedAs({ policy, part }: TenantRule): string {
-	return part.terms === ""
-		? policy.name
-		: `${policy.name} ${digest(part.terms)}`;
 }
 
 function looksAtDscp({ access, exit }: TenantRule): boolean {
@@ -165,7 +159,7 @@ function decide(
 	{ policy, part, action, fromOutside }: TenantRule,
 	{ tenant }: Places,
 	{ leg, why }: Entry,
-	{ chains, paths, usage, shared, problems }: Deciders,
+	{ intent, chains, paths, usage, shared, problems }: Deciders,
 ): Decision {
 	const keep = policy.spec.onChange === "keep";
 	const drop: Decision = { keep, action: { kind: "drop" } };
@@ -192,8 +186,20 @@ function decide(
 	for (const warning of served.warnings) {
 		problems.policy(policy.name, "warning", warning);
 	}
+	const { encryption } = part;
+	const split = isSealing(encryption) && splitBy(intent, served.functions, leg);
+	if (split) {
+		problems.policy(policy.name, "error", split);
+		return drop;
+	}
+	const backupOf = (of: NamedCombination) => {
+		const { combination, warnings } = chains.backup(served, of, leg);
+		for (const one of warnings) problems.policy(policy.name, "warning", one);
+		return combination;
+	};
 	try {
-		const slots = paths.lay({ policy: policy.name, ...part }, leg, served);
+		const protects = encryption.protect ? backupOf : undefined;
+		const slots = paths.lay(part, leg, served, protects);
 		return { keep: keep || served.keeps, action: { kind: "chain", slots } };
 	} catch (error) {
 		const cause = error instanceof Error ? error.message : String(error);

@@ -5,8 +5,13 @@
 import { createHash } from "node:crypto";
 import { DEFAULT_PRIORITY } from "../model/change.js";
 import { compilePredicate } from "../model/compile.js";
+import { encryptionOf } from "../model/encryption.js";
 import { narrowed, type PolicyPart, partsOf } from "../model/flow-class.js";
-import type { Intent, PolicyDocument } from "../model/intent.js";
+import type {
+	Intent,
+	PolicyDocument,
+	TenantDocument,
+} from "../model/intent.js";
 import { type Action, parseRule, type Rule } from "../model/language/index.js";
 import { maskOf } from "../model/measure.js";
 import type { MaskedKey } from "../model/packet.js";
@@ -25,6 +30,11 @@ export interface Keys {
 export interface TenantRule {
 	readonly policy: PolicyDocument;
 	readonly part: PolicyPart;
+	/**
+	 * Flows keep to their path for as long as the policy has its number
+	 * (`onChange: keep`): not where another encryption would hold for them.
+	 */
+	readonly numberedAs: string;
 	readonly action: Action;
 	/** Of packets that the tenant's users send. */
 	readonly access: Keys;
@@ -34,17 +44,23 @@ export interface TenantRule {
 	readonly fromOutside: boolean;
 }
 
-type Compiled = Omit<TenantRule, "policy" | "part">;
+type Compiled = Omit<TenantRule, "policy" | "part" | "numberedAs">;
+type OfTenant = Map<PolicyDocument, readonly TenantRule[]>;
 
 /** Compiles rules once for as long as they are used. */
 export class RuleCompiler {
 	#fresh = new Map<string, Compiled | undefined>();
 	#stale = new Map<string, Compiled | undefined>();
+	/** Of policies without exceptions, which depend on nothing else. */
+	#freshRules = new Map<TenantDocument, OfTenant>();
+	#staleRules = new Map<TenantDocument, OfTenant>();
 
 	/** Begins a plan: what the one before last used is forgotten. */
 	begin(): void {
 		this.#stale = this.#fresh;
 		this.#fresh = new Map();
+		this.#staleRules = this.#freshRules;
+		this.#freshRules = new Map();
 	}
 
 	/**
@@ -55,10 +71,27 @@ export class RuleCompiler {
 		policy: PolicyDocument,
 		places: Places,
 		classes: Pick<Intent, "flowClasses">,
+	): readonly TenantRule[] {
+		const { tenant } = places;
+		const fresh = this.#freshRules.get(tenant) ?? new Map();
+		this.#freshRules.set(tenant, fresh);
+		const rules =
+			this.#staleRules.get(tenant)?.get(policy) ??
+			this.#rules(policy, places, classes);
+		if (encryptionOf(policy.spec).except.length === 0) fresh.set(policy, rules);
+		return rules;
+	}
+
+	#rules(
+		policy: PolicyDocument,
+		places: Places,
+		classes: Pick<Intent, "flowClasses">,
 	): TenantRule[] {
 		return partsOf(policy, classes).flatMap((part) => {
 			const compiled = this.#compile(policy.spec.rule, part, places);
-			return compiled ? [{ policy, part, ...compiled }] : [];
+			const terms = part.terms === "" ? "" : ` ${digest(part.terms)}`;
+			const numberedAs = `${policy.name}${terms}`;
+			return compiled ? [{ policy, part, numberedAs, ...compiled }] : [];
 		});
 	}
 

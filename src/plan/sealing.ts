@@ -56,11 +56,6 @@ export function sealOf(
 	return integrity === "off" ? undefined : "mac";
 }
 
-/** May some hop of it be sealed? */
-export function seals({ when, integrity }: Encryption): boolean {
-	return when !== "never" || integrity !== "off";
-}
-
 /** What the authentication centre needs to know of a link, beside its ends. */
 export function termsOf(
 	seal: Seal,

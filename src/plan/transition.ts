@@ -32,13 +32,14 @@ export function transition(
 	next: States,
 	drained: ReadonlySet<number> = new Set(),
 ): Transition {
+	const gone = without(drained, backupsIn(old, drained));
 	const revision = Math.max(...[...next.values()].map((one) => one.revision));
 	const names = [...new Set([...old.keys(), ...next.keys()])].sort();
 	const stages = names.map((name) => {
 		const last = old.get(name);
 		const to = next.get(name) ?? (last && emptied(last, revision));
 		if (!to) throw new Error("transition: node is in neither plan");
-		return { name, ...stagesOf(last ?? emptied(to, revision), to, drained) };
+		return { name, ...stagesOf(last ?? emptied(to, revision), to, gone) };
 	});
 	const stage = (which: "make" | "switch" | "break") =>
 		new Map(stages.map((one) => [one.name, one[which]]));
@@ -59,18 +60,39 @@ export function remainder(
 	drained: ReadonlySet<number>,
 ): States {
 	const plan = transition(old, next, drained).break;
+	const gone = without(drained, backupsIn(old, drained));
 	return new Map(
 		[...plan].map(([name, to]) => {
 			const from = old.get(name);
 			const left = (from?.paths ?? []).filter(
-				(path) => !path.active && !drained.has(path.spi),
+				(path) => !path.active && !gone.has(path.spi),
 			);
 			if (!from || left.length === 0) {
 				return [name, to];
 			}
-			return [name, stagesOf(onlyFor(left, from), to, drained).switch];
+			return [name, stagesOf(onlyFor(left, from), to, gone).switch];
 		}),
 	);
+}
+
+/** Paths that stand in for others that are not drained: idle until one fails. */
+function backupsIn(states: States, drained: ReadonlySet<number>): Set<number> {
+	const backups = new Set<number>();
+	for (const { paths } of states.values()) {
+		for (const { spi, active, backup } of paths) {
+			if (backup === undefined || (!active && drained.has(spi))) continue;
+			/* Of its two directions, the even one is the way back. */
+			backups.add(backup).add(backup % 2 === 0 ? backup - 1 : backup + 1);
+		}
+	}
+	return backups;
+}
+
+function without(
+	all: ReadonlySet<number>,
+	some: ReadonlySet<number>,
+): Set<number> {
+	return new Set([...all].filter((one) => !some.has(one)));
 }
 
 /** Of a node's state: these paths, and what they use. */

@@ -144,6 +144,20 @@ describe("a sealed hop", () => {
 		assert.deepEqual([lost, lostBothWays], [0, 0]);
 	});
 
+	it("is missed by the other end while it hangs", async () => {
+		const { pid } = efOf(fleet, "in");
+		const { nodeId } = fleet.node("in").state;
+		const silent = () => fleet.node("out").status().ef?.silent;
+		await until("it is heard", () => silent()?.length === 0);
+		process.kill(pid, "SIGSTOP");
+		try {
+			await until("it is missed", () => silent()?.[0] === nodeId);
+		} finally {
+			process.kill(pid, "SIGCONT");
+		}
+		await until("it is heard again", () => silent()?.length === 0);
+	});
+
 	it("has other keys after its encryption function was killed", async () => {
 		const before = await generations(auc);
 		const { pid } = efOf(fleet, "in");

@@ -78,7 +78,7 @@ export class NodeEf {
 	/** Why it could not be brought up. */
 	#failure: string | undefined;
 	#auc: Required<AucAddress> | undefined;
-	#told = "";
+	#told = { how: "", silent: "" };
 
 	constructor(options: NodeEfOptions) {
 		this.#options = options;
@@ -250,6 +250,7 @@ export class NodeEf {
 	}
 
 	#configure(state: NodeState, engine: EfEngineConfig): void {
+		const linked = new Set(state.links?.map(({ nodeId }) => nodeId));
 		this.#write({
 			node: state.node,
 			engine,
@@ -257,7 +258,7 @@ export class NodeEf {
 			peers: Object.fromEntries(
 				state.peers.map(({ name, nodeId, underlay }) => [
 					name,
-					{ nodeId, address: underlay },
+					{ nodeId, address: underlay, linked: linked.has(nodeId) },
 				]),
 			),
 			...(this.#auc && { auc: this.#auc }),
@@ -275,13 +276,14 @@ export class NodeEf {
 			this.#running?.watch.ask("reload");
 		const { tell, changed } = this.#options;
 		const status = this.status();
-		const now = JSON.stringify([status?.state, status?.reason, status?.engine]);
-		if (now === this.#told) return;
-		this.#told = now;
-		if (status?.state === "up")
+		const how = JSON.stringify([status?.state, status?.reason, status?.engine]);
+		const silent = status?.silent?.join() ?? "";
+		if (how === this.#told.how && silent === this.#told.silent) return;
+		if (how !== this.#told.how && status?.state === "up")
 			tell(
-				`${status.engine?.kind} engine ${status.reason ? `runs, but ${status.reason}` : "has its keys from the authentication centre"}`,
+				`${status.engine?.kind} engine ${status.reason ? `runs, but ${status.reason}` : "is in touch with the authentication centre"}`,
 			);
+		this.#told = { how, silent };
 		changed();
 	}
 }

@@ -28,6 +28,8 @@ export interface EfPeerConfig {
 	readonly nodeId: number;
 	/** Underlay address: where tunnels to it end. */
 	readonly address: string;
+	/** A sealed hop goes there: its EF shall be heard. */
+	readonly linked: boolean;
 }
 
 export interface EfConfig {

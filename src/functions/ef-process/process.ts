@@ -10,6 +10,7 @@ import { type EfConfig, efFiles, readConfig } from "./config.js";
 import { Control } from "./control.js";
 import { openEngine } from "./engine.js";
 import { Keeper } from "./keeper.js";
+import { Liveness } from "./liveness.js";
 import { Peers } from "./peers.js";
 import type { EfReport } from "./report.js";
 
@@ -40,7 +41,7 @@ export async function startEf(
 			request === "reload" ? reload() : onEnd("it was asked to"),
 	});
 	let keeper: Keeper | undefined;
-	const { engine, choice } = await openEngine(config.engine, {
+	const { engine, choice, beat } = await openEngine(config.engine, {
 		onEvent: (event) => keeper?.ran(event),
 		onFailure: (error) => onEnd(`engine: ${error.message}`),
 	});
@@ -77,15 +78,25 @@ export async function startEf(
 		const { out, in: opened } = usage;
 		return {
 			...{ engine: choice, ...centre.status, connected },
-			...{ sas: keys.sas(), out, in: opened, peers: [] },
+			...{ sas: keys.sas(), out, in: opened },
+			peers: liveness.report(performance.now()),
 		};
 	};
-	reload = () => {
-		const next = requireConfig(directory);
+	const liveness = new Liveness();
+	const configure = (next: EfConfig): void => {
 		peers.set(next);
 		centre.configure(next.auc);
+		const linked = Object.values(next.peers).filter(({ linked }) => linked);
+		const ids = linked.map(({ nodeId }) => nodeId);
+		if (!liveness.expect(ids, performance.now())) return;
+		beat(ids, (nodeId, alive) => {
+			liveness.change(nodeId, alive);
+			control.tell();
+		}).catch((error: Error) => onEnd(`heartbeats: ${error.message}`));
 	};
-	centre.configure(config.auc);
+	reload = () => configure(requireConfig(directory));
+	/* It may be another one since. */
+	reload();
 	return {
 		async close() {
 			centre.close();

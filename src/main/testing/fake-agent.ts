@@ -15,6 +15,7 @@ import {
 import {
 	type AgentMessage,
 	type AgentRequest,
+	type AucAddress,
 	type ControllerMessage,
 	type InstanceStatus,
 	type NodeCounters,
@@ -93,6 +94,8 @@ export class FakeAgent {
 	idleMs = 1_000_000;
 	idleOf: (spi: number) => number = () => this.idleMs;
 	instances: InstanceStatus[] = [];
+	/** Where its EF reaches the authentication centre, as it was told. */
+	auc: AucAddress | undefined;
 	answer: (question: AgentRequest) => unknown = (question) =>
 		question.what === "counters" ? NO_COUNTERS : [];
 	/** Keeps over sessions, as a real node's data plane does. */
@@ -192,7 +195,11 @@ export class FakeAgent {
 			this.say({ type: "reply", id, body });
 			return;
 		}
-		if (message.type !== "desired") return;
+		if (message.type === "auc") {
+			this.auc = message;
+			this.#wake();
+			return;
+		}
 		const { state } = message;
 		const reaction = this.react(state);
 		if (reaction === "ack") {

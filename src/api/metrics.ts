@@ -42,9 +42,19 @@ const COUNTED = {
 		what: "dropped, by reason",
 		labels: ["node", "reason"],
 	},
+	ef: {
+		name: "chainmail_ef",
+		what: "that the node's encryption function has sealed (`out`) or opened (`in`)",
+		labels: ["node", "direction"],
+	},
 } as const satisfies Record<string, Counted>;
 
 const TOTALS = {
+	efRefused: {
+		name: "chainmail_ef_refused_total",
+		help: "Packets that the node's encryption function did not seal (`out`) or open (`in`)",
+		labels: ["node", "direction", "reason"],
+	},
 	verdict: {
 		name: "chainmail_verdict_total",
 		help: "What became of what functions said of flows; `what` as in the table above",
@@ -84,6 +94,11 @@ const LEVELS = {
 		help: "Agents that have a session with this controller",
 		labels: [],
 	},
+	efUp: {
+		name: "chainmail_ef_up",
+		help: "1 where the node's encryption function runs and reaches the authentication centre, else 0; absent where no hop is sealed",
+		labels: ["node"],
+	},
 	up: {
 		name: "chainmail_instance_up",
 		help: "1 where the function's instance is up, else 0",
@@ -100,6 +115,8 @@ const LEVELS = {
 		labels: ["node"],
 	},
 } as const satisfies Record<string, Single>;
+
+const NOTHING = { packets: 0, bytes: 0, refused: {} };
 
 const totalOf = (name: string, unit: "Packets" | "Bytes") =>
 	`${name}_${unit.toLowerCase()}_total`;
@@ -161,6 +178,8 @@ export function createMetrics(context: Context): Metrics {
 	const path = pair(COUNTED.path);
 	const port = pair(COUNTED.port);
 	const drop = pair(COUNTED.drop);
+	const ef = pair(COUNTED.ef);
+	const efRefused = new Counter(configured(TOTALS.efRefused));
 	const verdict = new Counter(configured(TOTALS.verdict));
 	const states = gauge(LEVELS.states);
 	const statesCapacity = gauge(LEVELS.statesCapacity);
@@ -168,6 +187,7 @@ export function createMetrics(context: Context): Metrics {
 	const nodeRevision = gauge(LEVELS.nodeRevision);
 	const agents = gauge(LEVELS.agents);
 	const up = gauge(LEVELS.up);
+	const efUp = gauge(LEVELS.efUp);
 	const keyEvents = new Counter(configured(KEY_EVENTS));
 	const keyLinks = gauge(LEVELS.keyLinks);
 	const keySas = gauge(LEVELS.keySas);
@@ -214,6 +234,12 @@ export function createMetrics(context: Context): Metrics {
 			for (const { reason, ...counted } of view.drops) {
 				add(drop, { node, reason }, counted);
 			}
+			for (const direction of ["out", "in"] as const) {
+				const { refused, ...counted } = counters.ef?.[direction] ?? NOTHING;
+				if (counters.ef) add(ef, { node, direction }, counted);
+				for (const [reason, count] of Object.entries(refused))
+					efRefused.inc({ node, direction, reason }, count);
+			}
 		}
 	}
 
@@ -229,6 +255,8 @@ export function createMetrics(context: Context): Metrics {
 			for (const node of context.delivery.desired.keys()) {
 				const report = context.fleet.report(node);
 				nodeRevision.set({ node }, report?.revision ?? 0);
+				const ef = report?.status?.ef;
+				if (ef) efUp.set({ node }, Number(ef.state === "up" && ef.connected));
 				for (const item of report?.status?.instances ?? []) {
 					const { function: name, instance, state } = item;
 					up.set({ node, function: name, instance }, Number(state === "up"));

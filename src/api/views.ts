@@ -6,6 +6,7 @@ import type {
 	PolicyDocument,
 	TenantDocument,
 } from "../model/intent.js";
+import type { EfStatus } from "../plan/ef.js";
 import type { Counter, NodeCounters } from "../plan/protocol.js";
 import { type NodeState, type PathState, SI_START } from "../plan/state.js";
 import type { States } from "../plan/transition.js";
@@ -196,6 +197,7 @@ export function nodeLive(context: Context, node: string): NodeLive {
 	const desired = context.delivery.desired.get(node)?.revision ?? 0;
 	if (!report) return { connected: false, revision: 0, desired };
 	const { connected, revision, version, sinceMs, checks, checkedMs } = report;
+	const ef = report.status?.ef;
 	/* A node that refused acknowledges what it was given back: still worth telling. */
 	const refusal = context.reconciler.refusals.get(node);
 	const lastError =
@@ -209,7 +211,12 @@ export function nodeLive(context: Context, node: string): NodeLive {
 		...(lastError !== undefined && { lastError }),
 		checks: [...checks],
 		checkedMs,
+		...(ef && { ef: efLive(ef) }),
 	};
+}
+
+function efLive({ silent, ...ef }: EfStatus): NonNullable<NodeLive["ef"]> {
+	return { ...ef, ...(silent && { silent: [...silent] }) };
 }
 
 export function tenantView(
@@ -305,5 +312,9 @@ export function countersView(
 		verdicts: isConfined ? [] : counters.verdicts.map((one) => ({ ...one })),
 		...(!isConfined && { states: { ...counters.states } }),
 		drops: isConfined ? [] : counters.drops.map((drop) => ({ ...drop })),
+		...(counters.ef &&
+			!isConfined && {
+				ef: { out: { ...counters.ef.out }, in: { ...counters.ef.in } },
+			}),
 	};
 }

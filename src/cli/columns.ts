@@ -53,8 +53,22 @@ export const nodes: readonly Column<NodeView>[] = [
 				.map(({ name, role }) => `${name} (${role})`)
 				.join(", "),
 	},
+	{
+		title: "ENCRYPTION",
+		value: ({ status }) => encryption(status),
+		colour: ({ status: { ef } }) =>
+			ef && (ef.state === "up" && ef.reason === "" ? "green" : "yellow"),
+	},
 	{ title: "LAST ERROR", value: (row) => row.status.lastError },
 ];
+
+/** Of the node's encryption function: its engine, or what it lacks. */
+function encryption({ ef }: NodeView["status"]): string | undefined {
+	if (!ef) return undefined;
+	if (ef.state !== "up") return ef.state;
+	const engine = ef.engine?.kind ?? "";
+	return ef.connected ? engine : `${engine}, without its centre`;
+}
 
 function nodeState(status: NodeView["status"]): string {
 	if (!status.connected) return "disconnected";
@@ -293,8 +307,26 @@ function rowsOfNode(view: CountersView): Omit<CounterRow, "node">[] {
 						count: view.states.entries,
 					},
 				]),
+		...efRows(view),
 		...view.drops.map((drop) => counted("drop", drop.reason, drop)),
 	];
+}
+
+/** What the encryption function has sealed and opened, and what it refused. */
+function efRows({ ef }: CountersView): Omit<CounterRow, "node">[] {
+	if (!ef) return [];
+	return (["out", "in"] as const).flatMap((direction) => {
+		const { packets, bytes, refused } = ef[direction];
+		const what = direction === "out" ? "sealed" : "opened";
+		return [
+			{ what: "ef", name: what, count: packets, bytes },
+			...Object.entries(refused).map(([reason, count]) => ({
+				what: "ef",
+				name: `not ${what}: ${reason}`,
+				count,
+			})),
+		];
+	});
 }
 
 export const counters: readonly Column<CounterRow>[] = [

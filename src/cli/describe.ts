@@ -83,6 +83,7 @@ async function nodeText(
 		`revision: ${revision} (should be ${desired})`,
 		...(version === undefined ? [] : [`version: ${version}`]),
 		...(lastError === undefined ? [] : [`last error: ${lastError}`]),
+		...efFacts(status),
 	].join("\n");
 	const failed = checks.filter(({ ok }) => !ok);
 	return [
@@ -102,6 +103,17 @@ async function nodeText(
 								)
 								.join("\n"),
 				]),
+	];
+}
+
+/** Of the node's encryption function. */
+function efFacts({ ef }: NodeView["status"]): string[] {
+	if (!ef) return [];
+	const { state, reason, engine, sas, active } = ef;
+	return [
+		`encryption: ${state}${reason === "" ? "" : `, ${reason}`}`,
+		...(engine === undefined ? [] : [`engine: ${engine.kind} (${engine.why})`]),
+		`keys: ${sas}, of which ${active} seal`,
 	];
 }
 

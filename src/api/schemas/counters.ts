@@ -2,6 +2,12 @@
 import { type Static, Type } from "typebox";
 import { Counted, count, list, Missing, text } from "./parts.js";
 
+const EfCounted = Type.Object({
+	...Counted.properties,
+	/** Packets that did not come out, by reason. */
+	refused: Type.Record(Type.String(), count),
+});
+
 export const CountersView = Type.Object({
 	node: text,
 	hops: Type.Array(
@@ -36,6 +42,8 @@ export const CountersView = Type.Object({
 	),
 	/** Entries of the service state list, counted every 30 s, and how many fit. */
 	states: Type.Optional(Type.Object({ entries: count, capacity: count })),
+	/** Of the encryption function that runs, since it was started. */
+	ef: Type.Optional(Type.Object({ out: EfCounted, in: EfCounted })),
 	drops: Type.Array(Type.Object({ reason: text, ...Counted.properties })),
 	/** The node did not answer; its lists are empty. */
 	error: Type.Optional(text),

@@ -29,6 +29,34 @@ export const InstanceHealth = Type.Object({
 });
 export type InstanceHealth = Static<typeof InstanceHealth>;
 
+/** How the node's encryption function is. */
+export const EfLive = Type.Object(
+	{
+		state: Type.Union([
+			Type.Literal("starting"),
+			Type.Literal("up"),
+			Type.Literal("down"),
+		]),
+		reason: text,
+		restarts: count,
+		engine: Type.Optional(
+			Type.Object({
+				kind: Type.Union([Type.Literal("userspace"), Type.Literal("xfrm")]),
+				why: text,
+			}),
+		),
+		/** It has a certificate of the authentication centre. */
+		enrolled: Type.Boolean(),
+		connected: Type.Boolean(),
+		/** Security associations it holds, and those of them that it seals with. */
+		sas: count,
+		active: count,
+		/** Ids of nodes whose encryption functions it does not hear. */
+		silent: Type.Optional(Type.Array(count)),
+	},
+	{ description: "absent where no hop at the node is sealed" },
+);
+
 export const NodeLive = Type.Object({
 	connected: Type.Boolean(),
 	/** Newest revision the node acknowledged. */
@@ -51,5 +79,6 @@ export const NodeLive = Type.Object({
 	),
 	/** When it said so. */
 	checkedMs: Type.Optional(count),
+	ef: Type.Optional(EfLive),
 });
 export type NodeLive = Static<typeof NodeLive>;

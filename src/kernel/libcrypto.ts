@@ -196,7 +196,8 @@ export function libcrypto(): Libcrypto {
 function load(): Libcrypto {
 	let library: koffi.LibraryHandle;
 	try {
-		library = koffi.load("libcrypto.so.3");
+		/* Not with the functions of the OpenSSL that Node has in itself. */
+		library = koffi.load("libcrypto.so.3", { deep: true });
 	} catch (error) {
 		const cause = error instanceof Error ? error.message : String(error);
 		throw new KernelError(

@@ -26,7 +26,13 @@ export type AucOrder =
 			readonly timeoutMs: number;
 	  }
 	| { readonly do: "rekey" | "revoke"; readonly node: string }
-	| { readonly do: "status" };
+	| { readonly do: "status" | "keys" };
+
+/** The key of an SA, hexadecimal, salt behind it. */
+export interface ExportedKey {
+	readonly spi: number;
+	readonly key: string;
+}
 
 export interface LabAucOptions {
 	readonly lab: Lab;
@@ -116,6 +122,11 @@ export class LabAuc {
 			throw new Error(
 				`auc: ${missing} of ${this.#links.length} links have no keys after ${timeoutMs} ms: ${this.#process?.stderr}`,
 			);
+	}
+
+	/** Every key that was issued so far, where all links encrypt; no real centre tells. */
+	async keys(): Promise<readonly ExportedKey[]> {
+		return (await this.#ask({ do: "keys" })) as ExportedKey[];
 	}
 
 	async rekey(node: string): Promise<void> {

@@ -8,6 +8,7 @@ import { privateDirectory } from "../../kernel/files.js";
 import { Auc } from "../../keys/auc.js";
 import type { AucCommand, AucEvent } from "../../keys/auc-state.js";
 import { AUC_NAME, AUC_PORT } from "../../keys/enrol-messages.js";
+import type { RandomBytes } from "../../keys/secret.js";
 import { TUNING, type Tuning } from "../../keys/tuning.js";
 import { type Authority, openAuthority } from "../ca.js";
 import { type AucListener, listen, type TlsIdentity } from "./listener.js";
@@ -24,6 +25,8 @@ export interface AucOptions {
 	/** Key-encryption key, 32 bytes; one is made in the directory without it. */
 	readonly kekFile?: string;
 	readonly tuning?: Tuning;
+	/** Where keys come from (default: the operating system); for tests. */
+	readonly random?: RandomBytes;
 	/** What went wrong, without a key in it. */
 	readonly log: (line: string) => void;
 }
@@ -70,7 +73,7 @@ export class AucService {
 		const { stored: state } = snapshot;
 		this.auc = new Auc({
 			tuning: options.tuning ?? TUNING,
-			random: randomBytes,
+			random: options.random ?? randomBytes,
 			...(state && { state }),
 		});
 	}

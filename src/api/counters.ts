@@ -1,4 +1,5 @@
 /** docs/counters.md: what every counter means, and what to do where it rises. */
+import type { RefusalName } from "../functions/ef/refusal.js";
 import {
 	DROP_REASON_DOCS,
 	DROP_REASON_NAMES,
@@ -68,6 +69,12 @@ export const dropHints: Readonly<Record<Reason, string>> = {
 	exit_no_route: "Add a route on the exit node; see that the next hop answers.",
 	exit_conflict:
 		"Two tenants with the same addresses share an exit: put a function with `rewrites: true` into one's chain, or give it its own exit.",
+	plaintext:
+		"The node kept it back, as it must. Report it: no plan leads there, so somebody has written to its tables or sends from within.",
+	unsealed:
+		"Somebody sends, past the encryption functions, what only comes out of one: find out who. Moments after a change: nothing.",
+	no_ef:
+		"See why the node's encryption function does not run (`chainmail describe node`).",
 	resources: "See the node's memory, and the load of its interfaces.",
 };
 
@@ -109,6 +116,74 @@ export const verdictHints: Readonly<
 	],
 };
 
+/** What an encryption function refuses, and what an operator does about it. */
+export const refusalHints: Readonly<
+	Record<RefusalName, readonly [meaning: string, hint: string]>
+> = {
+	notIp: ["inside: neither IPv4 nor IPv6", "Nothing: it cannot be sealed."],
+	notEsp: [
+		"outside: not encrypted",
+		"Somebody sends plaintext to the encryption function: find out who.",
+	],
+	malformed: [
+		"lengths that contradict each other, another NSH, fragments",
+		"Somebody sends broken or forged packets: capture on the underlay.",
+	],
+	unfinished: [
+		"its checksum or segmentation was left to a device",
+		"See that nobody switched offloads on at `cmEFi` or `cmEFo`.",
+	],
+	tooBig: [
+		"it would not fit the other side's MTU",
+		"See that the node's `mtu` is what its underlay carries.",
+	],
+	unknownPath: [
+		"no key to seal with on its path",
+		"See `chainmail keys list`, and whether the authentication centre runs.",
+	],
+	unknownSpi: [
+		"no key of its SPI",
+		"Moments after a key has ended: nothing. Steady: somebody forges or replays packets.",
+	],
+	expired: [
+		"its key has ended",
+		"See why there is no successor, and whether the authentication centre runs.",
+	],
+	tooOld: [
+		"its sequence number lies before the window",
+		"A few: packets overtake each other on the underlay. Steady: somebody replays.",
+	],
+	replayed: [
+		"its sequence number was seen before",
+		"Somebody replays packets.",
+	],
+	badIcv: [
+		"forged, changed on its way, or of another key",
+		"Somebody changes or forges packets; else the underlay corrupts them.",
+	],
+	wrongPath: [
+		"under the NSH of another path than its key's",
+		"Somebody puts sealed packets into another chain.",
+	],
+	congested: [
+		"marked as congested, of a sender that knows no ECN (RFC 6040)",
+		"Nothing, where the underlay is congested.",
+	],
+	dummy: ["made to hide the traffic's shape", "Nothing."],
+	noRoom: [
+		"the interface of the other side takes no more",
+		"Too much traffic for the node: see its load.",
+	],
+	badMac: [
+		"signed by a forger, or changed on its way",
+		"Somebody changes or injects packets on the underlay.",
+	],
+	stale: [
+		"signed too long ago, or in the future",
+		"Set the nodes' clocks; else somebody holds packets back.",
+	],
+};
+
 /** docs/counters.md as it must read. */
 export function countersMarkdown(): string {
 	const drops = DROP_REASON_NAMES.slice(1).map((name, i) => {
@@ -119,6 +194,9 @@ export function countersMarkdown(): string {
 		const [unit, hint] = verdictHints[name as What];
 		return `| \`${name}\` | ${unit} | ${VERDICT_COUNTER_DOCS[i]} | ${hint} |`;
 	});
+	const refusals = Object.entries(refusalHints).map(
+		([name, [meaning, hint]]) => `| \`${name}\` | ${meaning} | ${hint} |`,
+	);
 	const metrics = metricTable.map(
 		({ name, type, help, labels }) =>
 			`| \`${name}\` | ${type} | ${help} | ${labels.map((label) => `\`${label}\``).join(" ")} |`,
@@ -161,6 +239,15 @@ export function countersMarkdown(): string {
 		"`chainmail_states`) nothing was ever forgotten for want of room. A full one is",
 		"under pressure when running flows are learned again and again: make room with",
 		"`chainmail agent --max-flows`.",
+		"",
+		"## Encryption functions",
+		"",
+		"What a node's encryption function has sealed and opened since it was started,",
+		"and the packets that it refused, by reason. None of them goes on in any way.",
+		"",
+		"| reason | meaning | what to do |",
+		"|---|---|---|",
+		...refusals,
 		"",
 		"## Metrics",
 		"",

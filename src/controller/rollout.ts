@@ -102,8 +102,9 @@ export async function openRollOut(
 		...((await store.get(PLANNED))?.value as Planned | undefined),
 	};
 	let isUnsettled = false;
-	/* As far as the centre is in reach; then as soon as it is. */
-	keying.declare(delivery.desired).catch(() => {});
+	keying.declare(delivery.desired).catch((error) => {
+		log.add({ kind: "error", message: `keys: ${String(error)}` });
+	});
 
 	const plan = (next: Intent, { memory, ...without }: Planned): Target =>
 		planIntent(planner, next, memory, without, delivery.desired);
@@ -138,7 +139,7 @@ export async function openRollOut(
 			event.write,
 		]);
 		event.publish();
-		/* A centre that is out of reach is told when it is back. */
+		/* The cause is to be told, not what may come of going back. */
 		await keying.declare(before).catch(() => {});
 		steps.lastError = cause.message;
 		throw cause;

@@ -13,14 +13,14 @@ import { keyLinks } from "./links.js";
 
 export interface Keying {
 	/**
-	 * Declares the links of these states and no others. Throws Fault
-	 * keys_unavailable where there are some and the centre is out of reach; then
-	 * it is told as soon as it is back.
+	 * Declares the links of these states and no others. A centre that is out of
+	 * reach is told as soon as it is back; throws what it refuses them for.
 	 */
 	declare(states: States): Promise<void>;
 	/**
 	 * Waits for keys of the links that traffic is about to take: between what ran
 	 * before and what nodes switch to. Why they must not; undefined: they may.
+	 * Throws Fault keys_unavailable.
 	 */
 	missing(
 		running: States,
@@ -38,25 +38,38 @@ export function createKeying(
 	const { closed } = progress;
 	let wanted: readonly Link[] = [];
 	let declared: readonly Link[] | undefined;
+	let telling: Promise<void> | undefined;
 	let retry: NodeJS.Timeout | undefined;
 	closed.addEventListener("abort", () => clearTimeout(retry));
 
-	async function tell(): Promise<void> {
+	/** One after the other: what was declared last is what holds. */
+	function tell(): Promise<void> {
+		telling ??= tellAll().finally(() => {
+			telling = undefined;
+		});
+		return telling;
+	}
+
+	async function tellAll(): Promise<void> {
 		clearTimeout(retry);
-		const links = wanted;
-		if (isDeepStrictEqual(links, declared)) return;
-		try {
-			await authority.declare(links);
-			if (links === wanted) declared = links;
-		} catch (error) {
-			declared = undefined;
-			if (!closed.aborted) retry = setTimeout(again, RETRY_MS);
-			throw error;
+		while (!isDeepStrictEqual(wanted, declared)) {
+			const links = wanted;
+			try {
+				await authority.declare(links);
+				declared = links;
+			} catch (error) {
+				declared = undefined;
+				const isAway =
+					error instanceof Fault && error.code === "keys_unavailable";
+				if (!isAway) throw error;
+				if (!closed.aborted) retry = setTimeout(again, RETRY_MS);
+				return;
+			}
 		}
 	}
 
 	function again(): void {
-		/* It is tried until it succeeds. */
+		/* What it is refused for was thrown when it was declared first. */
 		tell().catch(() => {});
 	}
 
@@ -69,10 +82,7 @@ export function createKeying(
 	return {
 		async declare(states) {
 			wanted = keyLinks(states);
-			const isNeeded = wanted.length > 0;
-			await tell().catch((error) => {
-				if (isNeeded) throw error;
-			});
+			await tell();
 		},
 
 		async missing(running, next, timeoutMs) {

@@ -191,6 +191,7 @@ function viewOf(step: TraceStep): TraceStepView {
 			instance: step.instance,
 		}),
 		...("to" in step && { to: step.to }),
+		...("sealed" in step && { sealed: step.sealed }),
 		...("interface" in step && { interface: step.interface }),
 		...("policy" in step && { policy: step.policy }),
 	};

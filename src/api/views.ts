@@ -1,6 +1,8 @@
 /** Intent and what nodes report, put together as the API shows them. */
 import type { Fleet } from "../controller/fleet.js";
+import { partsOf } from "../model/flow-class.js";
 import type {
+	FlowClassDocument,
 	FunctionDocument,
 	NodeDocument,
 	PolicyDocument,
@@ -13,6 +15,7 @@ import type { States } from "../plan/transition.js";
 import type { Context } from "./context.js";
 import type {
 	CountersView,
+	FlowClassView,
 	FunctionView,
 	HopView,
 	InstanceHealth,
@@ -95,15 +98,18 @@ function pathView(
 		hops.push(...here.filter((hop) => hop.kind === "node"));
 		hops.push(...here.filter((hop) => hop.kind !== "node"));
 	}
+	const backup = parts.find((part) => part.path.backup)?.path.backup;
 	return {
 		spi: path.spi,
 		reverseSpi: path.reverseSpi,
 		direction: path.direction,
 		policy: path.policy,
+		...(path.flowClass !== undefined && { flowClass: path.flowClass }),
 		tenant: names.tenant.get(path.tenantId) ?? "",
 		state: parts.every((part) => part.path.active) ? "active" : "draining",
 		length: path.length,
 		mtu: path.mtu,
+		...(backup !== undefined && { backup }),
 		hops,
 	};
 }
@@ -125,6 +131,7 @@ function hopView(
 		kind: hop.kind,
 		...(owner && { function: owner.function, instance: owner.instance }),
 		...(hop.kind === "node" && { to: names.node.get(hop.nodeId) ?? "" }),
+		...(hop.sealed && { sealed: hop.sealed }),
 		...(counted && { packets: counted.packets, bytes: counted.bytes }),
 	};
 }
@@ -258,6 +265,18 @@ export function functionView(
 	return { kind, name, spec, status: { instances, paths: through } };
 }
 
+export function flowClassView(
+	{ intent }: Context["reconciler"],
+	{ kind, name, spec }: FlowClassDocument,
+): FlowClassView {
+	const policies = [...intent.policies.values()]
+		.filter((policy) =>
+			partsOf(policy, intent).some(({ only }) => only?.name === name),
+		)
+		.map((policy) => policy.name);
+	return { kind, name, spec, status: { policies } };
+}
+
 /** Views of policies, each with its paths. */
 export function policyViews(
 	paths: readonly PathView[],
@@ -314,7 +333,10 @@ export function countersView(
 		drops: isConfined ? [] : counters.drops.map((drop) => ({ ...drop })),
 		...(counters.ef &&
 			!isConfined && {
-				ef: { out: { ...counters.ef.out }, in: { ...counters.ef.in } },
+				ef: {
+					out: { ...counters.ef.out },
+					in: { ...counters.ef.in },
+				},
 			}),
 	};
 }

@@ -24,7 +24,9 @@ interface Options {
 export function registerApply(program: Command, services: Services): void {
 	program
 		.command("apply")
-		.summary("create and change tenants, nodes, functions and policies")
+		.summary(
+			"create and change tenants, nodes, functions, flow classes and policies",
+		)
 		.description(
 			"Sends YAML documents to the controller, which checks and plans them all together. Returns when all connected nodes have switched to the new plan; exit status 5 where one is not connected and gets it later.",
 		)

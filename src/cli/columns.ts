@@ -2,6 +2,7 @@
 import type {
 	CountersView,
 	EventView,
+	FlowClassView,
 	FlowView,
 	FunctionView,
 	HopView,
@@ -46,6 +47,7 @@ export const nodes: readonly Column<NodeView>[] = [
 		align: "right",
 	},
 	{ title: "UNDERLAY", value: (row) => row.spec.underlay },
+	{ title: "DOMAIN", value: (row) => row.spec.domain },
 	{
 		title: "INTERFACES",
 		value: (row) =>
@@ -133,6 +135,15 @@ const STATE_COLOURS: Readonly<Record<InstanceHealth["state"], Colour>> = {
 	unknown: "dim",
 };
 
+export const flowClasses: readonly Column<FlowClassView>[] = [
+	{ title: "FLOW CLASS", value: (row) => row.name },
+	{
+		title: "MATCH",
+		value: (row) => row.spec.match.replace(/\s+/g, " ").trim(),
+	},
+	{ title: "EXCEPTED BY", value: (row) => row.status.policies.join(", ") },
+];
+
 export const policies: readonly Column<PolicyView>[] = [
 	{ title: "POLICY", value: (row) => row.name },
 	{ title: "TENANT", value: (row) => row.spec.tenant },
@@ -141,6 +152,7 @@ export const policies: readonly Column<PolicyView>[] = [
 		value: (row) => row.spec.priority ?? 100,
 		align: "right",
 	},
+	{ title: "ENCRYPT", value: ({ spec }) => encrypted(spec) },
 	{ title: "RULE", value: (row) => row.spec.rule.replace(/\s+/g, " ").trim() },
 	{
 		title: "PATHS",
@@ -149,10 +161,14 @@ export const policies: readonly Column<PolicyView>[] = [
 	},
 ];
 
+function encrypted({ encrypt = "never" }: PolicyView["spec"]): string {
+	return typeof encrypt === "string" ? encrypt : encrypt.when;
+}
+
 export const paths: readonly Column<PathView>[] = [
 	{ title: "SPI", value: (row) => row.spi, align: "right" },
 	{ title: "DIRECTION", value: (row) => row.direction },
-	{ title: "POLICY", value: (row) => row.policy },
+	{ title: "POLICY", value: (row) => row.flowClass ?? row.policy },
 	{ title: "TENANT", value: (row) => row.tenant },
 	{
 		title: "STATE",
@@ -187,6 +203,7 @@ export const hops: readonly Column<HopView>[] = [
 	{ title: "NODE", value: (row) => row.node },
 	{ title: "HOP", value: hopName },
 	{ title: "KIND", value: (row) => row.kind },
+	{ title: "SEALED", value: (row) => row.sealed },
 	{ title: "PACKETS", value: (row) => row.packets, align: "right" },
 	{
 		title: "BYTES",

@@ -9,7 +9,7 @@ import { formatOf, type Services, withClient } from "./session.js";
 export function registerDelete(program: Command, services: Services): void {
 	program
 		.command("delete")
-		.summary("delete a tenant, node, function or policy")
+		.summary("delete a tenant, node, function, flow class or policy")
 		.description(
 			"Deletes what was declared. Refused while something that stays refers to it.",
 		)

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type {
 	DocumentView,
+	FlowClassView,
 	FunctionView,
 	NodeView,
 	PathView,
@@ -17,7 +18,9 @@ type Described = DocumentView | PathView;
 export function registerDescribe(program: Command, services: Services): void {
 	program
 		.command("describe")
-		.summary("show one tenant, node, function, policy or path in full")
+		.summary(
+			"show one tenant, node, function, flow class, policy or path in full",
+		)
 		.description(
 			"Shows what was declared, what became of it, and what runs now.",
 		)
@@ -66,6 +69,8 @@ async function statusOf(
 			return nodeText(services, view);
 		case "Function":
 			return functionText(services, view);
+		case "FlowClass":
+			return [classText(view)];
 		case "Policy":
 			return policyText(services, view);
 	}
@@ -128,6 +133,10 @@ async function functionText(
 	];
 }
 
+function classText({ status: { policies } }: FlowClassView): string {
+	return `excepted by: ${policies.length === 0 ? "no policy" : policies.join(", ")}`;
+}
+
 async function policyText(
 	services: Services,
 	{ status }: PolicyView,
@@ -143,12 +152,14 @@ export async function pathText(
 ): Promise<string> {
 	const { hops } = await import("./columns.js");
 	const { spi, reverseSpi, direction, policy, tenant, state, mtu } = path;
+	const { flowClass = policy, backup } = path;
+	const standIn = backup === undefined ? "" : `, backup path ${backup}`;
 	return [
 		title(
 			services,
 			`Path ${spi} (${direction}, ${state}; the other direction is ${reverseSpi})`,
 		),
-		`policy ${policy}, tenant ${tenant}, MTU ${mtu}`,
+		`policy ${flowClass}, tenant ${tenant}, MTU ${mtu}${standIn}`,
 		table(hops, path.hops, look(services.terminal)),
 	].join("\n");
 }

@@ -4,6 +4,7 @@ import type { Missing } from "../api/schemas/parts.js";
 import type {
 	CountersList,
 	EventView,
+	FlowClassView,
 	FlowList,
 	FunctionView,
 	NodeView,
@@ -19,7 +20,7 @@ import {
 	type GetOptions,
 	ROWS_LIMIT,
 } from "./filters.js";
-import { absent, listable, type Noun, nounOf } from "./kinds.js";
+import { absent, declared, listable, type Noun, nounOf } from "./kinds.js";
 import { integer, milliseconds, port, protocolNumber } from "./numbers.js";
 import { show } from "./output.js";
 import { formatOf, look, type Services, withClient } from "./session.js";
@@ -30,7 +31,9 @@ const ERASE_SCREEN = "\u001b[H\u001b[2J\u001b[3J";
 export function registerGet(program: Command, services: Services): void {
 	program
 		.command("get")
-		.summary("list tenants, nodes, functions, policies, paths, flows …")
+		.summary(
+			"list tenants, nodes, functions, flow classes, policies, paths, flows …",
+		)
 		.description("Lists what is declared and what runs.")
 		.argument("<kind>", listable.join(", "))
 		.argument("[name]", "only the one with this name, or path with this SPI")
@@ -156,7 +159,7 @@ async function watch(
 }
 
 /** What the controller tells the changes of; the rest counts all the time. */
-const FOLLOWED: readonly Noun[] = ["tenants", "nodes", "functions", "policies"];
+const FOLLOWED: readonly Noun[] = declared;
 
 /** Where lists come from, each time one may have changed. */
 async function* changes(
@@ -255,6 +258,10 @@ async function list(
 		case "functions": {
 			const found = known(await items<FunctionView>());
 			return listed(found, columns.functions, columns.functionRows(found));
+		}
+		case "flow-classes": {
+			const found = known(await items<FlowClassView>());
+			return listed(found, columns.flowClasses, found);
 		}
 		case "policies": {
 			const all = ofTenant(await items<PolicyView>(), (row) => row.spec.tenant);

@@ -5,6 +5,7 @@ export const listable = [
 	"tenants",
 	"nodes",
 	"functions",
+	"flow-classes",
 	"policies",
 	"paths",
 	"flows",
@@ -19,19 +20,30 @@ export const named = [
 	"tenants",
 	"nodes",
 	"functions",
+	"flow-classes",
 	"policies",
 	"paths",
 ] as const;
 /** Nouns whose single items cannot be picked by a name. */
 export const nameless: readonly Noun[] = ["flows", "states", "events"];
 /** Nouns that are declared, so can be deleted. */
-export const declared = ["tenants", "nodes", "functions", "policies"] as const;
+export const declared = [
+	"tenants",
+	"nodes",
+	"functions",
+	"flow-classes",
+	"policies",
+] as const;
 
-/** Accepts singular, plural and the YAML kind: `policy`, `policies`, `Policy`. */
+/**
+ * Accepts singular, plural and the YAML kind: `policy`, `policies`, `Policy`,
+ * `flow-class`, `flowclass`.
+ */
 export function nounOf<N extends Noun>(word: string, among: readonly N[]): N {
-	const wanted = word.toLowerCase();
+	const plain = (text: string) => text.toLowerCase().replaceAll("-", "");
+	const wanted = plain(word);
 	const found = among.find(
-		(noun) => noun === wanted || singular(noun) === wanted,
+		(noun) => plain(noun) === wanted || plain(singular(noun)) === wanted,
 	);
 	if (found !== undefined) return found;
 	throw new CliFailure(
@@ -41,7 +53,8 @@ export function nounOf<N extends Noun>(word: string, among: readonly N[]): N {
 }
 
 export function singular(noun: Noun): string {
-	return noun.endsWith("ies") ? `${noun.slice(0, -3)}y` : noun.slice(0, -1);
+	if (noun.endsWith("ies")) return `${noun.slice(0, -3)}y`;
+	return noun.slice(0, noun.endsWith("sses") ? -2 : -1);
 }
 
 /** Names what there is, when that is short. */

@@ -8,6 +8,7 @@ import { metricTable } from "../api/metrics.js";
 import {
 	CountersList,
 	EventList,
+	FlowClassList,
 	FlowList,
 	FunctionList,
 	FunctionView,
@@ -83,6 +84,7 @@ const shapes: [string, Type.TSchema][] = [
 	["/v1/nodes", NodeList],
 	["/v1/nodes/edge1", NodeView],
 	["/v1/functions", FunctionList],
+	["/v1/flow-classes", FlowClassList],
 	["/v1/functions/firewall", FunctionView],
 	["/v1/policies", PolicyList],
 	["/v1/policies/blue-all", PolicyView],
@@ -114,6 +116,7 @@ test("api: OpenAPI names every route, each with its answers, and resolves", asyn
 				] as [string, string],
 		),
 		["get", "/v1/paths/{spi}"],
+		["get", "/v1/flow-classes/{name}"],
 		["get", "/metrics"],
 		["get", "/healthz"],
 		["post", "/v1/apply"],
@@ -127,7 +130,7 @@ test("api: OpenAPI names every route, each with its answers, and resolves", asyn
 		["post", "/v1/functions/{name}/undrain"],
 		["post", "/agent/v1/join"],
 		["post", "/agent/v1/renew"],
-		...["tenants", "nodes", "functions", "policies"].map(
+		...["tenants", "nodes", "functions", "flow-classes", "policies"].map(
 			(kind) => ["delete", `/v1/${kind}/{name}`] as [string, string],
 		),
 	];

@@ -8,6 +8,8 @@ import { callerOf, confinedTo, EVERYONE, STAFF } from "../auth.js";
 import type { Context } from "../context.js";
 import {
 	ErrorBody,
+	FlowClassList,
+	FlowClassView,
 	FunctionList,
 	FunctionView,
 	NodeList,
@@ -21,6 +23,7 @@ import {
 } from "../schemas.js";
 import { followList, openStream, wantsStream } from "../stream.js";
 import {
+	flowClassView,
 	functionView,
 	nodeView,
 	pathViews,
@@ -129,6 +132,29 @@ export async function objectRoutes(app: App, context: Context): Promise<void> {
 			const document = reconciler.intent.functions.get(name);
 			if (!document) throw missing("function", name);
 			return functionView(context, paths(), document);
+		},
+	);
+
+	app.get(
+		"/v1/flow-classes",
+		{ ...staff, schema: { ...FOLLOWED, response: responses(FlowClassList) } },
+		async (request, reply) =>
+			answer(request, reply, () =>
+				[...reconciler.intent.flowClasses.values()].map((document) =>
+					flowClassView(reconciler, document),
+				),
+			),
+	);
+	app.get(
+		"/v1/flow-classes/:name",
+		{
+			...staff,
+			schema: { params: ByName, response: responses(FlowClassView) },
+		},
+		async ({ params: { name } }) => {
+			const document = reconciler.intent.flowClasses.get(name);
+			if (!document) throw missing("flow class", name);
+			return flowClassView(reconciler, document);
 		},
 	);
 

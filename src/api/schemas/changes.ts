@@ -8,6 +8,7 @@ export const kinds = {
 	tenants: "Tenant",
 	nodes: "Node",
 	functions: "Function",
+	"flow-classes": "FlowClass",
 	policies: "Policy",
 } as const;
 export type KindPath = keyof typeof kinds;

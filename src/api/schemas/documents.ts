@@ -1,7 +1,12 @@
 /** What is declared, each document with its live status. */
 import { type Static, Type } from "typebox";
 import { FunctionSpec } from "../../model/function-spec.js";
-import { NodeSpec, PolicySpec, TenantSpec } from "../../model/intent.js";
+import {
+	FlowClassSpec,
+	NodeSpec,
+	PolicySpec,
+	TenantSpec,
+} from "../../model/intent.js";
 import { InstanceHealth, NodeLive } from "./nodes.js";
 import { count, list, text } from "./parts.js";
 import { PathView } from "./paths.js";
@@ -30,6 +35,13 @@ export const FunctionView = Type.Object({
 		paths: Type.Array(count),
 	}),
 });
+export const FlowClassView = Type.Object({
+	kind: Type.Literal("FlowClass"),
+	name: text,
+	spec: FlowClassSpec,
+	/** Policies that except it from encryption. */
+	status: Type.Object({ policies: Type.Array(text) }),
+});
 export const PolicyView = Type.Object({
 	kind: Type.Literal("Policy"),
 	name: text,
@@ -39,10 +51,17 @@ export const PolicyView = Type.Object({
 export type TenantView = Static<typeof TenantView>;
 export type NodeView = Static<typeof NodeView>;
 export type FunctionView = Static<typeof FunctionView>;
+export type FlowClassView = Static<typeof FlowClassView>;
 export type PolicyView = Static<typeof PolicyView>;
-export type DocumentView = TenantView | NodeView | FunctionView | PolicyView;
+export type DocumentView =
+	| TenantView
+	| NodeView
+	| FunctionView
+	| FlowClassView
+	| PolicyView;
 
 export const TenantList = list(TenantView);
 export const NodeList = list(NodeView);
 export const FunctionList = list(FunctionView);
+export const FlowClassList = list(FlowClassView);
 export const PolicyList = list(PolicyView);

@@ -16,6 +16,8 @@ export const HopView = Type.Object({
 	instance: Type.Optional(text),
 	/** kind node: where the packet is sent. */
 	to: Type.Optional(text),
+	/** On the hop to or from another node: encrypted, or signed. */
+	sealed: Type.Optional(Type.Union([Type.Literal("esp"), Type.Literal("mac")])),
 	packets: Type.Optional(count),
 	bytes: Type.Optional(count),
 });
@@ -27,10 +29,14 @@ export const PathView = Type.Object({
 	reverseSpi: count,
 	direction: Type.Union([Type.Literal("forward"), Type.Literal("reverse")]),
 	policy: text,
+	/** Of its packets, where keys depend on it: the policy, or `policy/class`. */
+	flowClass: Type.Optional(text),
 	tenant: text,
 	state: Type.Union([Type.Literal("active"), Type.Literal("draining")]),
 	length: count,
 	mtu: count,
+	/** Path that takes its packets while a node of its way is down. */
+	backup: Type.Optional(count),
 	hops: Type.Array(HopView),
 });
 export type PathView = Static<typeof PathView>;

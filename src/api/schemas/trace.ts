@@ -43,6 +43,8 @@ export const TraceStep = Type.Object({
 	instance: Type.Optional(text),
 	/** encapsulate: the node it is sent to. */
 	to: Type.Optional(text),
+	/** encapsulate: encrypted (`esp`) or signed (`mac`) on the way there. */
+	sealed: Type.Optional(text),
 	/** exit: where it leaves. */
 	interface: Type.Optional(text),
 	policy: Type.Optional(text),

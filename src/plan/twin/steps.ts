@@ -1,5 +1,6 @@
 /** What a trace is told in. */
 import type { Packet } from "../../model/packet.js";
+import type { Seal } from "../state.js";
 import type { Flow } from "./flows.js";
 
 /** A packet where it arrives. */
@@ -54,8 +55,12 @@ export type TraceStep = {
 			readonly instance: string;
 			readonly port: number;
 	  } & OnPath)
-	/** `bytes` of headers go around it for the wire. */
-	| ({ readonly kind: "encapsulate"; readonly to: string } & OnPath)
+	/** To another node; `sealed` by this node's encryption function. */
+	| ({
+			readonly kind: "encapsulate";
+			readonly to: string;
+			readonly sealed?: Seal;
+	  } & OnPath)
 	| ({
 			readonly kind: "exit";
 			readonly interface: string;

@@ -148,8 +148,13 @@ export class Twin {
 		const on = { node, spi, si, ttl };
 		if (hop.kind === "node") {
 			const to = this.#network.byId(hop.nodeId)?.state.node ?? "";
-			const why = `service index ${si} is served there: NSH in VXLAN-GPE`;
-			return { kind: "encapsulate" as const, ...on, to, why };
+			const { sealed } = hop;
+			const how = sealed
+				? `sealed (${sealed}) by this node's encryption function`
+				: "NSH in VXLAN-GPE";
+			const why = `service index ${si} is served there: ${how}`;
+			const kind = "encapsulate" as const;
+			return { kind, ...on, to, ...(sealed && { sealed }), why };
 		}
 		return {
 			kind: hop.kind,

@@ -44,6 +44,8 @@ export interface Delivery {
 	acknowledged(node: string, revision: number): void;
 	refused(node: string, revision: number, reason: string): void;
 	gone(node: string): void;
+	/** A node that is gone is not waited for: others know that it is dead. */
+	giveUp(node: string): void;
 }
 
 const DESIRED = "desired/";
@@ -206,6 +208,10 @@ export async function openDelivery(
 		},
 		gone(node) {
 			leftMs.set(node, Date.now());
+			progress.notify();
+		},
+		giveUp(node) {
+			leftMs.delete(node);
 			progress.notify();
 		},
 	};

@@ -45,6 +45,7 @@ const SAMPLED: ReadonlySet<string> = new Set([
 	"denied",
 	"revoked",
 	"rekey",
+	"enrol",
 	"key-refused",
 ]);
 

@@ -24,10 +24,11 @@ export interface Target {
 	readonly warnings: readonly Problem[];
 }
 
-/** Instances (`function/instance`) that get no paths while others can serve. */
+/** What gets no paths while others can serve. */
 export interface Without {
+	/** Instances (`function/instance`), and nodes with all that is on them. */
 	readonly down: readonly string[];
-	/** Their flows stay until they end. */
+	/** Instances whose flows stay until they end. */
 	readonly leaving: readonly string[];
 }
 
@@ -42,7 +43,8 @@ export function planIntent(
 	sent: States,
 ): Target {
 	const made = planner(intent, memory, {
-		excluded: new Set(down),
+		excluded: new Set(down.filter(isInstance)),
+		nodesDown: new Set(down.filter((name) => !isInstance(name))),
 		leaving: new Set(leaving),
 		draining: drainingOf(sent),
 		ports: portsOf(sent),
@@ -115,9 +117,15 @@ export function keptPaths(
 	return new Set([...kept].filter((spi) => !lost.has(spi)));
 }
 
+/** Names of nodes have no slash. */
+function isInstance(name: string): boolean {
+	return name.includes("/");
+}
+
 /**
- * Old paths on which nothing gets on: through an instance that is down, without
- * another one of the function on its node to serve for it (agent/failover.ts).
+ * Old paths on which nothing gets on: over a node that is down, or through an
+ * instance that is, without another one of the function on its node to serve for
+ * it (agent/failover.ts).
  */
 export function lostPaths(
 	sent: States,
@@ -125,10 +133,12 @@ export function lostPaths(
 ): ReadonlySet<number> {
 	const lost = new Set<number>();
 	for (const state of sent.values()) {
+		const isDown = down.includes(state.node);
 		const dead = portsOfInstances(state, down);
 		for (const id of [...dead]) if (hasPeer(state, id, dead)) dead.delete(id);
 		for (const { spi, reverseSpi, active, hops } of state.paths)
-			if (!active && passes(hops, dead)) lost.add(spi).add(reverseSpi);
+			if (!active && (isDown || passes(hops, dead)))
+				lost.add(spi).add(reverseSpi);
 	}
 	return lost;
 }

@@ -34,8 +34,8 @@ export interface Reconciler {
 	): Promise<Applied>;
 	/** Plans without sending; throws as planning in `change` does. */
 	check(intent: Intent): Target;
-	/** An instance (`function/instance`) is down or up again. */
-	health(instance: string, isDown: boolean): void;
+	/** An instance (`function/instance`) or a node is down or up again. */
+	health(name: string, isDown: boolean): void;
 	/** Instances that get no new flows, while others can serve. */
 	readonly leaving: ReadonlySet<string>;
 	/**
@@ -98,7 +98,7 @@ export async function openReconciler(
 			const wanted = {
 				intent: rollOut.intent,
 				writes: [],
-				message: `replanned; instances down: ${names}`,
+				message: `replanned; down: ${names}`,
 				who: "controller",
 			};
 			await rollOut.carryOut(wanted, without());
@@ -110,9 +110,10 @@ export async function openReconciler(
 		if (down.delete(instance)) replan();
 	}
 
-	/** Whether another instance of its function could serve. */
+	/** Whether another instance of its function could serve; a node comes back slowly. */
 	function hasOthers(instance: string): boolean {
-		const [name = ""] = instance.split("/");
+		const [name = "", own] = instance.split("/");
+		if (own === undefined) return true;
 		const { leaving } = rollOut.without;
 		return (rollOut.intent.functions.get(name)?.spec.instances ?? [])
 			.map((one) => `${name}/${one.name}`)

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Auc } from "./auc.js";
 import type { AucCommand, AucEvent } from "./auc-state.js";
+import { type EnrolRequest, proofOf } from "./enrol-messages.js";
 import type { EfMessage } from "./messages.js";
 import type { Link } from "./sa.js";
 import { Secret } from "./secret.js";
@@ -163,7 +164,27 @@ test("a node is revoked: no key with it any more, until it is let in again", () 
 	assert.ok(back.includes("install a 8/254"), `${back}`);
 });
 
-test("a key to enrol with ends with the first session, and with the node", () => {
+/** An EF enrols by that key, and gets a certificate of that number. */
+function enrols(
+	{ auc }: ReturnType<typeof start>,
+	key: Secret,
+	serial: string,
+) {
+	const [ef, nonce, request] = ["a", "n", `request ${serial}`];
+	const say = (message: EnrolRequest) =>
+		auc.handle({ type: "enrol", nowMs: 0, connection: 1, message });
+	const [reply] = say({ type: "enrol", ef, nonce });
+	assert.ok(reply?.type === "reply" && reply.message.type === "enrol-proof");
+	const { aucNonce } = reply.message;
+	const proof = proofOf(key, "ef", ef, nonce, aucNonce, request);
+	const [sign] = say({ type: "enrol-sign", ef, nonce, request, proof });
+	assert.equal(sign?.type, "sign");
+	const certificate = `certificate ${serial}`;
+	const signed = { type: "signed", ef, request, certificate, serial } as const;
+	return auc.handle({ ...signed, nowMs: 0 });
+}
+
+test("a key to enrol with ends once it has served, and with the node", () => {
 	const one = start();
 	one.act({ type: "declare", links: [] });
 	const configure = (ef: string) => {
@@ -172,18 +193,57 @@ test("a key to enrol with ends with the first session, and with the node", () =>
 		return key;
 	};
 	const used = configure("a");
-	const message = { type: "enrol", ef: "a", nonce: "n" } as const;
-	assert.deepEqual(one.act({ type: "enrol", connection: 1, message }), [
-		"reply",
-	]);
+	join(one, "a");
+	assert.ok(!used.wiped, "it came with an older certificate");
+	enrols(one, used, "1");
 	join(one, "a");
 	assert.ok(used.wiped);
+	const message = { type: "enrol", ef: "a", nonce: "n" } as const;
 	assert.deepEqual(one.act({ type: "enrol", connection: 1, message }), []);
 	const barred = configure("a");
 	one.act({ type: "revoke", target: { node: "a" }, by: "op" });
 	assert.ok(barred.wiped);
-	configure("a");
+	const late = configure("a");
+	assert.ok(late.wiped, "it is revoked");
 	assert.deepEqual(one.act({ type: "enrol", connection: 1, message }), []);
+});
+
+test("the newest two certificates count, and none of a revoked node", () => {
+	const one = start();
+	const counting = () =>
+		["1", "2", "3"].filter((serial) => one.auc.isCurrent("a", serial));
+	for (const [serial, wanted] of [
+		["1", ["1"]],
+		["2", ["1", "2"]],
+		["3", ["2", "3"]],
+	] as const) {
+		const key = new Secret(Buffer.alloc(32, 7));
+		one.act({ type: "configure", ef: "a", key });
+		enrols(one, key, serial);
+		assert.deepEqual(counting(), wanted);
+	}
+	one.act({ type: "revoke", target: { node: "a" }, by: "op" });
+	assert.deepEqual(counting(), []);
+	one.act({ type: "admit", node: "a", by: "op" });
+	assert.deepEqual(counting(), []);
+});
+
+test("a link that is gone is forgotten, once the clock is past its numbers", () => {
+	const { auc } = start();
+	const declare = (links: readonly Link[], nowMs: number) =>
+		auc.handle({ type: "declare", links, nowMs });
+	declare([LINK], 1000);
+	const { generation = 0 } = [...auc.state.links.values()][0] ?? {};
+	assert.ok(generation > 1000);
+	const goneMs = 1000 + LINK.hard.timeMs + 3 * TUNING.graceMs;
+	declare([], 1000);
+	assert.equal(auc.state.links.size, 1, "an end may hold its SA");
+	auc.handle({ type: "time", nowMs: goneMs });
+	assert.equal(auc.state.links.size, 0);
+	assert.equal(auc.nextMs, Number.POSITIVE_INFINITY);
+	declare([LINK], goneMs + 1);
+	const again = [...auc.state.links.values()][0];
+	assert.ok((again?.generation ?? 0) > generation, "no number comes twice");
 });
 
 test("links that cannot be are refused, and nothing is changed", () => {

@@ -165,8 +165,16 @@ export class Auc {
 			if (!machine) continue;
 			machine.advance(this.#nowMs);
 			this.#deadlines.set(id, machine.nextMs);
+			if (machine.isForgettable(this.#nowMs)) this.#forget(id);
 		}
 		this.#touched.clear();
+	}
+
+	#forget(id: LinkId): void {
+		this.state.links.delete(id);
+		this.#machines.delete(id);
+		this.#deadlines.delete(id);
+		for (const links of this.#linksOf.values()) links.delete(id);
 	}
 
 	/** A link's machine, which will act on what it is told. */
@@ -278,7 +286,7 @@ export class Auc {
 			here.session = session;
 			here.offered = undefined;
 			this.#audit({ what: "session", ef: from });
-			this.#enrol.forget(from);
+			this.#enrol.came(from);
 			this.#report(from, message.held);
 		}
 		if (here.session !== session) {

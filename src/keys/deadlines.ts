@@ -18,6 +18,11 @@ export class Deadlines<K> {
 		if (Number.isFinite(atMs)) this.#push({ key, atMs });
 	}
 
+	/** It wants nothing any more. */
+	delete(key: K): void {
+		this.#current.delete(key);
+	}
+
 	get nextMs(): number {
 		this.#tidy();
 		return this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;

@@ -63,7 +63,12 @@ export class EnrolAuc {
 		return [{ type: "audit", record: { what: "enrol", ef } }];
 	}
 
-	/** It is enrolled, or not let in any more: its key is of no use. */
+	/** It has come with a certificate: a key that served is of no use any more. */
+	came(ef: string): void {
+		if (this.#enrolments.get(ef)?.issued) this.forget(ef);
+	}
+
+	/** It is not let in any more: its key is of no use. */
 	forget(ef: string): void {
 		this.#enrolments.get(ef)?.key.wipe();
 		this.#enrolments.delete(ef);

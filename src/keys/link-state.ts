@@ -35,7 +35,7 @@ export interface SaState {
 export interface LinkState {
 	/** What is declared; undefined: its SAs are to go. */
 	link: Link | undefined;
-	/** Newest ever issued; kept after the link is gone, so that none comes twice. */
+	/** Newest ever issued; kept until the clock is past it, so that none comes twice. */
 	generation: number;
 	/** Oldest first. */
 	sas: SaState[];

@@ -174,6 +174,15 @@ export class LinkMachine {
 		for (const sa of this.state.sas) this.#request(sa, nowMs);
 	}
 
+	/**
+	 * Nothing is left of it, and whatever is issued later has a newer generation:
+	 * those of a new link count from the clock.
+	 */
+	isForgettable(nowMs: number): boolean {
+		const { link, sas, generation } = this.state;
+		return !link && sas.length === 0 && generation < nowMs;
+	}
+
 	/** When `advance` has something to do next; Infinity: never by itself. */
 	get nextMs(): number {
 		let next = Number.POSITIVE_INFINITY;

@@ -8,6 +8,7 @@ import type { KeyAuthority } from "../controller/auc/authority.js";
 import { readCredentials } from "../controller/auc/credentials.js";
 import { createKeying } from "../controller/auc/keying.js";
 import { keepLedger } from "../controller/auc/ledger.js";
+import { RateLimit } from "../controller/auc/limits.js";
 import { localAuthority } from "../controller/auc/local.js";
 import { remoteAuthority } from "../controller/auc/remote.js";
 import { AucService } from "../controller/auc/service.js";
@@ -29,6 +30,7 @@ import {
 import { lead } from "../controller/leader.js";
 import { createProgress } from "../controller/progress.js";
 import { openReconciler, type Reconciler } from "../controller/reconcile.js";
+import { createSilence } from "../controller/silence.js";
 import { sqliteStore } from "../controller/store/sqlite.js";
 import type { Store } from "../controller/store/store.js";
 import { openTokens } from "../controller/tokens.js";
@@ -73,6 +75,8 @@ export interface Controller {
 
 const DEFAULT_HOST = "127.0.0.1";
 const RENEW_CHECK_MS = 3_600_000;
+/** Keys to enrol by of one node: each is stored. */
+const ENROLMENTS = { perSecond: 0.2, burst: 10 };
 const DEFAULTS: Waits = {
 	reconnectMs: 5000,
 	holdDownMs: 10_000,
@@ -230,6 +234,20 @@ function listen(
 	fleet: Fleet,
 	keys: KeyAuthority,
 ): FleetListener {
+	const enrolments = new RateLimit(ENROLMENTS);
+	const names = (nodeId: number) =>
+		[...delivery.desired.values()].find((one) => one.nodeId === nodeId)?.node;
+	const silence = createSilence({
+		nameOf: names,
+		changed(node, isDead) {
+			const message = isDead
+				? `nothing is heard of node ${node} by other nodes: it is planned without it`
+				: `node ${node} is heard again`;
+			log.add({ kind: "silence", message, node });
+			if (isDead) delivery.giveUp(node);
+			reconciler.health(node, isDead);
+		},
+	});
 	return {
 		believe: (node, message) =>
 			believe(node, message, delivery, reconciler.intent),
@@ -254,6 +272,7 @@ function listen(
 		},
 		status(node, status) {
 			draining.status(node, status);
+			silence.status(node, status);
 			for (const item of status.instances) {
 				const name = `${item.function}/${item.instance}`;
 				// One that starts is what it was before: down, or new.
@@ -266,6 +285,7 @@ function listen(
 			log.add({ kind, message, node, ...(tenant !== undefined && { tenant }) });
 		},
 		enrolEf(node, key) {
+			if (!enrolments.allows(node, Date.now())) return key.wipe();
 			/* Its EF asks again until it has a certificate. */
 			keys.configure(node, key).catch((error) => {
 				const cause = error instanceof Error ? error.message : String(error);
@@ -279,6 +299,7 @@ function listen(
 				node,
 			});
 			delivery.gone(node);
+			silence.status(node, undefined);
 		},
 	};
 }

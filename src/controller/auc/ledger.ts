@@ -4,7 +4,7 @@ import type { EventLog, Happening } from "../events.js";
 import type { KeyAuthority } from "./authority.js";
 
 /** Kinds of events that tell of keys. */
-export const KEY_EVENTS = ["keys", "rekey", "key-refused"] as const;
+export const KEY_EVENTS = ["keys", "rekey", "enrol", "key-refused"] as const;
 type KeyEvent = (typeof KEY_EVENTS)[number];
 
 /** How often each thing was done since the controller started. */
@@ -41,10 +41,11 @@ function kindOf(record: AuditRecord): KeyEvent {
 		case "revoke":
 		case "revoke-node":
 		case "admit-node":
+			return "keys";
 		case "enrol":
 		case "enrolled":
 		case "session":
-			return "keys";
+			return "enrol";
 		default:
 			return "rekey";
 	}

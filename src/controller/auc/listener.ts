@@ -54,6 +54,8 @@ const MAX_STRANGERS_OF_ONE = 32;
 /** New connections, and messages of strangers, of one address. */
 const CONNECTIONS = { perSecond: 20, burst: 100 };
 const ENROL_MESSAGES = { perSecond: 10, burst: 50 };
+/** Messages of one EF: a rekey of all links of a large one is some 10,000. */
+const MESSAGES = { perSecond: 2000, burst: 50_000 };
 const HANDSHAKE_MS = 10_000;
 const STRANGER_MS = 60_000;
 /** An EF tells every 5 s what it has used; this much silence means that it is gone. */
@@ -80,6 +82,7 @@ export async function listen(
 	const proofs = new Map<string, () => void>();
 	const arrivals = new RateLimit(CONNECTIONS);
 	const enrolments = new RateLimit(ENROL_MESSAGES);
+	const messages = new RateLimit(MESSAGES);
 	let nextConnection = 1;
 
 	const tls = createTlsServer({
@@ -171,6 +174,9 @@ export async function listen(
 			if (known.get(ef) === one) known.delete(ef);
 		});
 		hear(socket, undefined, (bytes) => {
+			if (!messages.allows(ef, Date.now())) {
+				throw new MessageError(`too many messages of ${ef}`);
+			}
 			const message = decodeEfMessage(bytes);
 			if (Date.now() < untilMs) hearer.message(ef, message);
 			else socket.end(framed(encodeAucMessage({ type: "unknown" })));

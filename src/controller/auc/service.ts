@@ -160,9 +160,13 @@ export class AucService {
 		/* The type of a union's member is lost by spreading it. */
 		const event = { ...happening, nowMs: Date.now() } as AucEvent;
 		const commands = this.auc.handle(event);
-		this.#commands.push(...commands);
-		this.#isChanged ||= commands.length > 0 || changes(happening);
 		this.#setTimer();
+		if (changes(happening, commands)) {
+			this.#isChanged = true;
+			this.#commands.push(...commands);
+		} else {
+			for (const command of commands) this.#carryOut(command);
+		}
 		if (this.#isChanged && !this.#saving) {
 			this.#saving = this.#save().finally(() => {
 				this.#saving = undefined;
@@ -239,9 +243,13 @@ export class AucService {
 	}
 }
 
-/** What may change the state without a command that says so. */
-function changes({ type, ...event }: Happening): boolean {
-	if (type === "time" || type === "enrol") return false;
+/** Whether there is something to store: strangers and greetings change nothing. */
+function changes(
+	{ type, ...event }: Happening,
+	commands: readonly AucCommand[],
+): boolean {
+	if (type === "enrol") return false;
+	if (type === "time") return commands.length > 0;
 	const isIdle = (said: string) => said === "hello" || said === "usage";
 	return !("message" in event && isIdle(event.message.type));
 }

@@ -55,6 +55,7 @@ test("so is one whose encryption function is down, as it says itself", () => {
 
 test("two that are well and do not hear each other are both alive", () => {
 	const { silence, told } = world();
+	for (const node of ["a", "b"]) silence.status(node, status("up"));
 	silence.status("a", status("up", 2));
 	silence.status("b", status("up", 1));
 	assert.deepEqual(told, []);

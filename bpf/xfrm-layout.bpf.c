@@ -4,6 +4,7 @@
 
 union layout {
 	enum xfrm_direction xfrm_direction;
+	struct xfrm_oam xfrm_oam;
 };
 
 union layout layout SEC(".layout");

@@ -442,6 +442,15 @@ INLINE bool bare(struct __sk_buff *skb, const struct inner *in)
 	return !bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0);
 }
 
+/* The EF itself looks at it; one that finds no room is missing as if lost. */
+INLINE void tell(struct __sk_buff *skb)
+{
+	struct xfrm_oam oam;
+
+	if (!bpf_skb_load_bytes(skb, 0, &oam, sizeof(oam)))
+		bpf_ringbuf_output(&xfrm_oam, &oam, sizeof(oam), 0);
+}
+
 SEC("tc")
 int xfrm_open(struct __sk_buff *skb)
 {
@@ -467,7 +476,7 @@ int xfrm_open(struct __sk_buff *skb)
 		count->not_esp++;
 		return TC_ACT_SHOT;
 	case LOOK_OAM:
-		/* Packet sockets have it already. */
+		tell(skb);
 		return TC_ACT_SHOT;
 	default:
 		count->malformed++;

@@ -56,6 +56,13 @@ struct xfrm_traffic {
 	__u64 no_room;
 };
 
+/* An OAM frame that came from outside, as far as it has headers. */
+#define XFRM_OAM_BYTES 74
+
+struct xfrm_oam {
+	__u8 frame[XFRM_OAM_BYTES];
+};
+
 enum xfrm_direction {
 	XFRM_OUT,
 	XFRM_IN,
@@ -94,3 +101,8 @@ struct {
 	__type(key, __u32);
 	__type(value, struct xfrm_traffic);
 } xfrm_traffic SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 65536);
+} xfrm_oam SEC(".maps");

@@ -3,6 +3,7 @@ import {
 	type Codec,
 	encode,
 	type MapDefinition,
+	type RingDefinition,
 	readU64,
 	u32,
 	writeU64,
@@ -12,6 +13,7 @@ export const XFRM_LOCAL = 0xc0000001;
 export const XFRM_REMOTE = 0xc0000002;
 export const XFRM_SLOTS = 16384;
 export const XFRM_MAX_PATHS = 65536;
+export const XFRM_OAM_BYTES = 74;
 
 /** enum xfrm_direction. */
 export const XfrmDirection = {
@@ -166,6 +168,26 @@ export const encodeXfrmTraffic = (value: XfrmTraffic): Buffer =>
 	encode(xfrmTraffic, value);
 export const decodeXfrmTraffic = xfrmTraffic.decode;
 
+/** struct xfrm_oam, 74 bytes. */
+export interface XfrmOam {
+	readonly frame: Uint8Array;
+}
+
+export const xfrmOam: Codec<XfrmOam> = {
+	size: 74,
+	write(value, buffer, offset) {
+		putBytes(value.frame, buffer, offset, 74);
+	},
+	decode(buffer, offset = 0) {
+		return {
+			frame: bytes(buffer, offset, 74),
+		};
+	},
+};
+
+export const encodeXfrmOam = (value: XfrmOam): Buffer => encode(xfrmOam, value);
+export const decodeXfrmOam = xfrmOam.decode;
+
 /** Every map, by its name in camel case. */
 export const MAPS = {
 	xfrmSetup: {
@@ -196,6 +218,11 @@ export const MAPS = {
 		key: u32,
 		value: xfrmTraffic,
 	} satisfies MapDefinition<number, XfrmTraffic>,
+	xfrmOam: {
+		name: "xfrm_oam",
+		type: "ringbuf",
+		maxEntries: 65536,
+	} satisfies RingDefinition,
 } as const;
 
 function bytes(buffer: Buffer, start: number, length: number): Uint8Array {

@@ -14,7 +14,12 @@ import {
 } from "../../kernel/xfrm-layout.gen.js";
 import { addressBytes, familyOf } from "../../wire/address.js";
 import { duplicate } from "./core.js";
-import type { EfEngine, EfTraffic, EfUsage } from "./engine.js";
+import type {
+	EfEngine,
+	EfTraffic,
+	EfUsage,
+	HeartbeatOptions,
+} from "./engine.js";
 import { RefusalCounters, type Refusals } from "./refusal.js";
 import {
 	requireSa,
@@ -24,6 +29,7 @@ import {
 	type SaUsage,
 } from "./sa.js";
 import { WINDOW_PACKETS } from "./window.js";
+import { XfrmHeart } from "./xfrm-heart.js";
 import {
 	closeNetwork,
 	openNetwork,
@@ -51,6 +57,7 @@ export class XfrmEngine implements EfEngine {
 	readonly #active = new Map<number, HeldSa>();
 	/** Of SAs that are gone. */
 	readonly #gone = { tooOld: 0, badIcv: 0 };
+	#heart: XfrmHeart | undefined;
 	/** Statistics of the namespace when we came. */
 	readonly #before: ReadonlyMap<string, number>;
 
@@ -117,7 +124,15 @@ export class XfrmEngine implements EfEngine {
 		};
 	}
 
+	/** As that of UserspaceEngine. */
+	async heartbeat(options: HeartbeatOptions): Promise<void> {
+		this.#heart?.close();
+		this.#heart = new XfrmHeart(this.#options, this.#object, options);
+	}
+
 	async close(): Promise<void> {
+		this.#heart?.close();
+		this.#heart = undefined;
 		for (const sa of this.#held.values()) sa.forget();
 		this.#held.clear();
 		this.#active.clear();

@@ -27,51 +27,77 @@ export const MACS = {
 	other: "02:00:00:00:00:02",
 } as const;
 
-/** A namespace of an EF and one with the other ends of its interfaces. */
-export class EfLine {
-	readonly ef = `ef-${randomBytes(3).toString("hex")}`;
-	readonly ends = `ends-${randomBytes(3).toString("hex")}`;
+/** An EF's namespace, and where the other end of each of its interfaces is. */
+export class EfPlace {
+	readonly netns = `ef-${randomBytes(3).toString("hex")}`;
 
-	async build(): Promise<void> {
-		for (const name of [this.ef, this.ends]) {
-			await ensureNetns(name);
-			for (const scope of ["all", "default"])
-				setSysctl(`ipv6/conf/${scope}/disable_ipv6`, 1, name);
-		}
-		for (const [side, mtu] of [
-			["inside", INSIDE_MTU_BYTES],
-			["outside", OUTSIDE_MTU_BYTES],
-		] as const)
-			await ensureVeth(
-				{ name: side, netns: this.ef, mac: MACS.ef },
-				{ name: side, netns: this.ends, mac: MACS.other },
-				mtu,
-			);
-		/* Nothing is said of its own accord. */
-		await ipBatch(
-			["inside", "outside"].map((dev) => [
-				...["link", "set", "dev", dev, "arp", "off"],
-			]),
-			this.ends,
-		);
-	}
-
-	/** What the engine is opened with. */
-	get sides(): { netns: string; inside: NamedSide; outside: NamedSide } {
+	/** What an engine is opened with. */
+	get sides(): {
+		readonly netns: string;
+		readonly inside: NamedSide;
+		readonly outside: NamedSide;
+	} {
 		const [src, dst] = [parseMac(MACS.ef), parseMac(MACS.other)];
 		const side = (name: string, mtuBytes: number) => {
 			return { interface: name, src, dst, mtuBytes };
 		};
 		return {
-			netns: this.ef,
+			netns: this.netns,
 			inside: side("inside", INSIDE_MTU_BYTES),
 			outside: side("outside", OUTSIDE_MTU_BYTES),
 		};
 	}
+}
+
+/** Namespaces of a test, in which nobody says a word of his own accord. */
+export class Wiring {
+	readonly ends = `ends-${randomBytes(3).toString("hex")}`;
+	readonly #made: string[] = [];
+
+	async namespace(name: string): Promise<void> {
+		this.#made.push(name);
+		await ensureNetns(name);
+		for (const scope of ["all", "default"])
+			setSysctl(`ipv6/conf/${scope}/disable_ipv6`, 1, name);
+	}
+
+	/** Joins an EF's side to an interface of `ends`, or of another namespace. */
+	async join(
+		place: EfPlace,
+		side: "inside" | "outside",
+		name: string,
+		netns = this.ends,
+	): Promise<void> {
+		const mtu = side === "inside" ? INSIDE_MTU_BYTES : OUTSIDE_MTU_BYTES;
+		await ensureVeth(
+			{ name: side, netns: place.netns, mac: MACS.ef },
+			{ name, netns, mac: MACS.other },
+			mtu,
+		);
+		await ipBatch([["link", "set", "dev", name, "arp", "off"]], netns);
+	}
 
 	async remove(): Promise<void> {
-		for (const name of [this.ef, this.ends]) await deleteNetns(name);
+		for (const name of this.#made) await deleteNetns(name);
 	}
+}
+
+/** Made when it is first asked for: a file must register its tests at once. */
+export function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+	let made: Promise<T> | undefined;
+	return () => {
+		made ??= make();
+		return made;
+	};
+}
+
+/** An EF's namespace, both sides of which lead to interfaces of `ends`. */
+export async function oneEf(wiring: Wiring): Promise<EfPlace> {
+	const place = new EfPlace();
+	for (const name of [place.netns, wiring.ends]) await wiring.namespace(name);
+	for (const side of ["inside", "outside"] as const)
+		await wiring.join(place, side, side);
+	return place;
 }
 
 /** A packet in the headers of a path; 60 bytes behind Ethernet. */

@@ -6,22 +6,23 @@ import { XfrmEngine } from "../../../src/functions/ef/xfrm.js";
 import { withNetns } from "../../../src/kernel/netns.js";
 import { conformance, settled } from "../../ef/conformance.js";
 import { Tap } from "../../ef/tap.js";
-import { EfLine, framed, HEADERS_BYTES, until } from "./line.js";
+import { framed, HEADERS_BYTES, lazily, oneEf, until, Wiring } from "./line.js";
 
-const line = new EfLine();
-await line.build();
-after(() => line.remove());
+const wiring = new Wiring();
+after(() => wiring.remove());
+const ef = lazily(() => oneEf(wiring));
 
 conformance("xfrm", async () => {
+	const place = await ef();
 	const events: SaEvent[] = [];
-	const before = endedByUse(line.ef);
+	const before = endedByUse(place.netns);
 	const engine = await XfrmEngine.open({
-		...line.sides,
+		...place.sides,
 		onEvent: (event) => events.push(event),
 	});
 	const taps = {
-		inside: new Tap(line.ends, "inside"),
-		outside: new Tap(line.ends, "outside"),
+		inside: new Tap(wiring.ends, "inside"),
+		outside: new Tap(wiring.ends, "outside"),
 	};
 	const ended = () => events.filter(({ kind }) => kind === "expired").length;
 	return {
@@ -39,7 +40,7 @@ conformance("xfrm", async () => {
 					settled(await engine.usage()) >= settled(begin) + packets.length,
 			);
 			/* The kernel tells of an end a moment after it. */
-			await until("events", () => ended() >= endedByUse(line.ef) - before);
+			await until("events", () => ended() >= endedByUse(place.netns) - before);
 			const usage = await engine.usage();
 			const direction = from === "inside" ? "out" : "in";
 			const passed = usage[direction].packets - begin[direction].packets;

@@ -11,8 +11,10 @@ import { hasBpffs } from "./bpffs.js";
 import { u32, u64 } from "./codec.js";
 import { check, KernelError } from "./error.js";
 import { libbpf, takeLog } from "./libbpf.js";
+import { libcrypto } from "./libcrypto.js";
 import { createMap } from "./map.js";
 import { inScratchNetns } from "./scratch.js";
+import { tryEsp } from "./xfrm-probe.js";
 
 const SCHED_CLS = 3;
 const TCX_INGRESS = 46;
@@ -228,8 +230,6 @@ function links(): DoctorCheck[] {
 	const works = (...commands: string[]) => {
 		return () => inScratchNetns<void>(() => commands.forEach(command));
 	};
-	/* The key is no secret: its namespace ends with the call. */
-	const esp = `ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 256 mode tunnel aead rfc4106(gcm(aes)) 0x${"00".repeat(20)} 128`;
 	return [
 		required(
 			"veth",
@@ -256,7 +256,17 @@ function links(): DoctorCheck[] {
 			"not used by this version",
 			works("ip link add d0 type wireguard"),
 		),
-		optional("esp", "not used by this version", works(esp)),
+		optional("esp", "sealed hops are encrypted in user space", tryEsp),
+		optional(
+			"libcrypto",
+			"hops cannot be sealed in user space: apt-get install libssl3",
+			libcrypto,
+		),
+		optional(
+			"ethtool",
+			"hops cannot be sealed: apt-get install ethtool",
+			works(VETH, "ethtool -K d0 tx off"),
+		),
 		optional(
 			"netem",
 			"not used on nodes; links of the project's own lab have no delay or loss",

@@ -2,7 +2,7 @@
  * Composition root of a node's encryption function (EF): the agent starts it with
  * its directory as the only argument, and it outlives the agent.
  */
-import { startEf } from "../functions/ef-process/process.js";
+import { EfProcess } from "../functions/ef-process/process.js";
 
 /* Whatever it makes is for its owner alone. */
 process.umask(0o077);
@@ -12,7 +12,7 @@ if (directory === "" || rest.length > 0)
 	end("usage: ef DIRECTORY (the agent starts this program)");
 
 try {
-	const ef = await startEf({ directory, log, onEnd: end });
+	const ef = await EfProcess.start({ directory, log, onEnd: end });
 	log("runs");
 	process.once("SIGTERM", () => void ef.close().then(() => process.exit(0)));
 } catch (error) {

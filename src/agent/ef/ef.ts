@@ -6,6 +6,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { chooseEngine, type EngineChoice } from "../../functions/ef/choose.js";
 import {
 	type EfConfig,
 	type EfEngineConfig,
@@ -25,7 +26,7 @@ import { EF_SIDES, efHostEnd, efNamespace } from "../../functions/names.js";
 import { Command, checkProgram } from "../../functions/process/command.js";
 import { removeNetwork } from "../../functions/process/namespace.js";
 import { deleteLink } from "../../kernel/ip.js";
-import { ifindexOf } from "../../kernel/netns.js";
+import { ifindexOf, netnsExists } from "../../kernel/netns.js";
 import type { EfCounters, EfStatus } from "../../plan/ef.js";
 import type { AucAddress } from "../../plan/protocol.js";
 import type { NodeState } from "../../plan/state.js";
@@ -78,6 +79,7 @@ export class NodeEf {
 	/** Why it could not be brought up. */
 	#failure: string | undefined;
 	#auc: Required<AucAddress> | undefined;
+	readonly #choices = new Map<boolean, EngineChoice>();
 	#told = { how: "", silent: "" };
 
 	constructor(options: NodeEfOptions) {
@@ -140,7 +142,9 @@ export class NodeEf {
 		const { netns, guard } = this.#options;
 		this.#failure = undefined;
 		const isThere =
-			this.#running !== undefined || readConfig(this.#directory) !== undefined;
+			this.#running !== undefined ||
+			readConfig(this.#directory) !== undefined ||
+			netnsExists(this.#namespace);
 		if (!isThere) return;
 		guard(undefined);
 		await this.#end();
@@ -244,9 +248,21 @@ export class NodeEf {
 		await Command.end(this.#directory);
 	}
 
-	#engineFor({ nodeId, mtu }: NodeState): EfEngineConfig {
+	#engineFor(state: NodeState): EfEngineConfig {
+		const { kind } = this.#choose(state);
+		const { nodeId, mtu } = state;
 		const sides = efSides(Math.max(LEAST_MTU, mtu));
-		return { namespace: this.#namespace, nodeId, ...sides };
+		return { kind, namespace: this.#namespace, nodeId, ...sides };
+	}
+
+	/** What the machine can do does not change while the agent runs. */
+	#choose({ paths }: NodeState): EngineChoice {
+		const signs = paths.some(({ hops }) =>
+			hops.some((hop) => hop?.sealed === "mac"),
+		);
+		const choice = this.#choices.get(signs) ?? chooseEngine(signs);
+		this.#choices.set(signs, choice);
+		return choice;
 	}
 
 	#configure(state: NodeState, engine: EfEngineConfig): void {
@@ -254,6 +270,7 @@ export class NodeEf {
 		this.#write({
 			node: state.node,
 			engine,
+			why: this.#choose(state).why,
 			address: state.underlay ?? "",
 			peers: Object.fromEntries(
 				state.peers.map(({ name, nodeId, underlay }) => [

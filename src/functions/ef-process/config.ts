@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { readIfThere, writePrivate } from "../../kernel/files.js";
+import type { EfEngineChoice } from "../../plan/ef.js";
 import type { AucAddress } from "../../plan/protocol.js";
 
 /** One side of the EF: a veth pair between the node and its namespace. */
@@ -18,6 +19,7 @@ export interface EfSideConfig {
 
 /** Whatever needs another engine where it changes. */
 export interface EfEngineConfig {
+	readonly kind: EfEngineChoice["kind"];
 	readonly namespace: string;
 	readonly nodeId: number;
 	readonly inside: EfSideConfig;
@@ -36,6 +38,8 @@ export interface EfConfig {
 	/** Of the node: also the EF's, in its certificate. */
 	readonly node: string;
 	readonly engine: EfEngineConfig;
+	/** Why this engine. */
+	readonly why: string;
 	/** The node's underlay address: where tunnels begin. */
 	readonly address: string;
 	/** By the node's name. */

@@ -17,7 +17,6 @@ import { EnrolEf } from "../../keys/enrol-ef.js";
 import { Secret } from "../../keys/secret.js";
 import { TUNING } from "../../keys/tuning.js";
 import type { AucAddress } from "../../plan/protocol.js";
-import { newRequest } from "../certificate.js";
 import { efFiles } from "./config.js";
 import { AucStream } from "./stream.js";
 
@@ -78,8 +77,10 @@ export async function enrol(options: {
 	readonly signal: AbortSignal;
 }): Promise<EfIdentity> {
 	const { ef, key, address, directory, signal } = options;
-	const { key: privateKey, csr } = await newRequest(ef);
 	try {
+		/* Loaded where it is needed: once in a month. */
+		const { newRequest } = await import("../certificate.js");
+		const { key: privateKey, csr } = await newRequest(ef);
 		const chain = await ask(ef, key, csr, address, signal);
 		const certificates = chain.match(CERTIFICATE) ?? [];
 		const identity: EfIdentity = {

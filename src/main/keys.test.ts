@@ -1,5 +1,7 @@
 /** Sealed hops through a controller: real EFs beside agents without a data plane. */
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { EventView, KeyLink, KeyList } from "../api/schemas.js";
 import {
@@ -229,4 +231,58 @@ test("keys: staff rekeys, revokes and reads the audit; nobody else does", () =>
 		const metrics = String((await admin.get("/metrics")).body);
 		assert.match(metrics, /chainmail_key_events_total\{what="in-use"\} [1-9]/);
 		assert.match(metrics, /chainmail_key_links\{state=/);
+	}));
+
+test("keys: no key lies in a file or is told by the API", () =>
+	sealedNetwork(async (controller, edge1, edge2, site) => {
+		const { admin, dataDir } = controller;
+		const secrets: Buffer[] = [];
+		for (const edge of [edge1, edge2]) {
+			const at = () => ({ host: "127.0.0.1", port: edge.auc?.port ?? 0 });
+			const ef = site.ef(edge.node, at);
+			ef.onMessage = (message) => {
+				if (message.type !== "install") return;
+				secrets.push(Buffer.from(message.entry.key.reveal()));
+			};
+			const key = ef.start() ?? Buffer.alloc(0);
+			secrets.push(Buffer.from(key));
+			edge.say({ type: "ef-enrol", key: key.toString("base64") });
+			await until("enrolled", () => ef.status.enrolled);
+		}
+		const applied = await admin.apply([...without, SEALED]);
+		assert.equal(applied.status, 200, JSON.stringify(applied.body));
+		const [first] = await links(controller);
+		await admin.call("POST", "/v1/keys/rekey", { path: first?.path });
+		assert.ok(secrets.length > 4, "the test has keys to look for");
+		const answers = ["keys", "keys/audit", "events", "status", "nodes"];
+		const told = await Promise.all(
+			answers.map(async (path) => ({
+				name: path,
+				bytes: Buffer.from(
+					JSON.stringify((await admin.get(`/v1/${path}`)).body),
+				),
+			})),
+		);
+		const stored = readdirSync(dataDir, {
+			recursive: true,
+			withFileTypes: true,
+		})
+			.filter((one) => one.isFile())
+			.map((one) => join(one.path, one.name));
+		assert.ok(stored.some((name) => name.endsWith("state.sealed")));
+		for (const name of stored) {
+			assert.equal(statSync(name).mode & 0o077, 0, `others may read ${name}`);
+			told.push({ name, bytes: readFileSync(name) });
+		}
+		for (const { name, bytes } of told) {
+			for (const secret of secrets) {
+				for (const form of [
+					secret,
+					secret.toString("hex"),
+					secret.toString("base64").replace(/=+$/, ""),
+				]) {
+					assert.ok(!bytes.includes(form), `key material in ${name}`);
+				}
+			}
+		}
 	}));

@@ -47,8 +47,9 @@ export async function runGuest(
 			...virtiofsd,
 			`--socket-path=${at("files")}`,
 			...["--shared-dir=/", "--readonly", "--sandbox=chroot"],
-			/* As one file system: an overlay refuses folders of several. */
-			...["--no-announce-submounts", "--cache=auto"],
+			/* As one file system, as an overlay refuses folders of several; what does not
+			   change meanwhile is read once. */
+			...["--no-announce-submounts", "--cache=always"],
 			...["--rlimit-nofile=10000", "--log-level=error"],
 		]);
 		started.push(files);

@@ -1,7 +1,7 @@
 /** The authentication centre of a controller's own process. */
 import type { Target } from "../../keys/auc-state.js";
 import type { Link } from "../../keys/sa.js";
-import { espSpi, linkId } from "../../keys/spi.js";
+import { espSpi } from "../../keys/spi.js";
 import { Fault } from "../fault.js";
 import type { AucStatus, KeyAuthority } from "./authority.js";
 import type { AucService } from "./service.js";
@@ -84,19 +84,22 @@ function ready(
 	timeoutMs: number,
 	signal?: AbortSignal,
 ): Promise<readonly Link[]> {
-	let missing = new Map(links.map((link) => [linkId(link), link]));
+	const { state } = service.auc;
+	/* One after the other: of thousands each is looked at a few times only. */
+	const left = [...links];
 	const look = () => {
-		const { state } = service.auc;
-		const left = [...missing].filter(([, link]) => !isReady(state, link));
-		missing = new Map(left);
-		return missing.size === 0;
+		for (let link = left.at(-1); link; link = left.at(-1)) {
+			if (!isReady(state, link)) return false;
+			left.pop();
+		}
+		return true;
 	};
 	return new Promise((resolve) => {
 		const finish = () => {
 			clearTimeout(timer);
 			stop();
 			signal?.removeEventListener("abort", finish);
-			resolve([...missing.values()]);
+			resolve(left.filter((link) => !isReady(state, link)));
 		};
 		const timer = setTimeout(finish, timeoutMs);
 		const stop = service.watch(() => {

@@ -11,6 +11,7 @@ import { AUC_NAME, AUC_PORT } from "../../keys/enrol-messages.js";
 import type { RandomBytes } from "../../keys/secret.js";
 import { TUNING, type Tuning } from "../../keys/tuning.js";
 import { type Authority, openAuthority } from "../ca.js";
+import { Fault } from "../fault.js";
 import { type AucListener, listen, type TlsIdentity } from "./listener.js";
 import { openSnapshot, type Snapshot } from "./snapshot.js";
 import { Trail } from "./trail.js";
@@ -101,9 +102,11 @@ export class AucService {
 
 	/**
 	 * Resolves once what it changed is on the disk, and its commands are carried
-	 * out. Throws a RangeError for what cannot be; nothing is changed then.
+	 * out. Throws a RangeError for what cannot be, and Fault shutting_down;
+	 * nothing is changed then.
 	 */
 	async handle(happening: Happening): Promise<void> {
+		if (this.#isClosed) throw new Fault("shutting_down", "auc: it stops");
 		this.#event(happening);
 		if (!this.#isChanged) return;
 		await new Promise<void>((done) => this.#waiting.push(done));

@@ -5,6 +5,7 @@ import {
 	type LinkState,
 	type Phase,
 } from "../../keys/link-state.js";
+import type { Use } from "../../keys/messages.js";
 import { type Link, sameLink } from "../../keys/sa.js";
 import { espSpi, linkId } from "../../keys/spi.js";
 
@@ -47,16 +48,12 @@ export function isReady({ links, desired }: Auc["state"], link: Link): boolean {
 
 /** All links that are declared, in order of their numbers. */
 export function linkStatuses(auc: Auc, nowMs: number): LinkStatus[] {
-	const { state, present } = auc;
+	const { state } = auc;
+	const uses = usesOf(auc);
 	return [...state.desired]
 		.sort(([a], [b]) => a - b)
 		.map(([id, link]) => {
 			const held = state.links.get(id);
-			const uses = new Map(
-				(present.get(link.sender) ?? [])
-					.filter(({ sa }) => linkId(sa) === id)
-					.map((use) => [use.sa.generation, use]),
-			);
 			const newest = newestOf(held);
 			const isWaiting = newest && held && !held.sas.some(isPending);
 			return {
@@ -66,10 +63,11 @@ export function linkStatuses(auc: Auc, nowMs: number): LinkStatus[] {
 					state.revoked.has(link.sender) || state.revoked.has(link.receiver),
 				sas: (held?.sas ?? []).map((sa) => {
 					const { generation, phase, revoked } = sa;
-					const use = uses.get(generation);
+					const spi = espSpi({ ...link, generation });
+					const use = uses.get(link.sender)?.get(spi);
 					return {
 						generation,
-						espSpi: espSpi({ ...link, generation }),
+						espSpi: spi,
 						phase,
 						revoked,
 						ageMs: Math.max(0, nowMs - sa.issuedMs),
@@ -84,6 +82,13 @@ export function linkStatuses(auc: Auc, nowMs: number): LinkStatus[] {
 				}),
 			};
 		});
+}
+
+/** What each EF said of its SAs' use, by SPI. */
+function usesOf({ present }: Auc): Map<string, Map<number, Use>> {
+	const bySpi = (uses: readonly Use[]) =>
+		new Map(uses.map((use) => [espSpi(use.sa), use]));
+	return new Map([...present].map(([ef, uses]) => [ef, bySpi(uses)]));
 }
 
 function newestOf(state: LinkState | undefined) {

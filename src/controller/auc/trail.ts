@@ -11,13 +11,14 @@ const KEPT = 1000;
 const IDS_A_MS = 1000;
 
 export class Trail {
-	#kept: Trailed[] = [];
+	readonly #kept: Trailed[] = [];
 	#nextId = Date.now() * IDS_A_MS;
 	readonly #followers = new Set<(one: Trailed) => void>();
 
 	add(record: AuditRecord): void {
 		const one = { id: this.#nextId++, record };
-		this.#kept = [...this.#kept, one].slice(-KEPT);
+		this.#kept.push(one);
+		if (this.#kept.length > KEPT) this.#kept.shift();
 		for (const follower of [...this.#followers]) follower(one);
 	}
 

@@ -105,6 +105,32 @@ export function mobileEdge(...more: readonly IntentDocument[]): Intent {
 	);
 }
 
+/** A node of a trust domain. */
+export function inDomain(domain: string, of: NodeDocument): NodeDocument {
+	return { ...of, spec: { ...of.spec, domain } };
+}
+
+/**
+ * Users at a, the exit at c, functions at a, b and c; b and c trust each other. All
+ * packets have one policy, p.
+ */
+export function acrossDomains(
+	spec: Partial<PolicyDocument["spec"]>,
+	...more: readonly IntentDocument[]
+): Intent {
+	return intentOf(
+		tenant("t"),
+		inDomain("one", node("a", 1, "access:t")),
+		inDomain("two", node("b", 2)),
+		inDomain("two", node("c", 3, "exit")),
+		fn("fw", ["x@a"]),
+		fn("scan", ["x@b"]),
+		fn("log", ["x@c"], { attach: "tap" }),
+		policy("p", "match(*) >> fw -> scan -> log", spec),
+		...more,
+	);
+}
+
 /** Two tenants, three nodes, a chain over all of them. */
 export const acrossThreeNodes = intentOf(
 	tenant("red", { subnets: ["10.1.0.0/16"] }),

@@ -36,6 +36,7 @@ export function checkInvariants(
 			const found = survey(network, spi, around);
 			surveys.set(spi, found);
 			checkPath(path, found, declared, findings);
+			for (const holder of holders) checkBackup(holder, spi, findings);
 		}
 	}
 	const surveyed = (spi: number) => surveys.get(spi) ?? NOWHERE;
@@ -117,6 +118,48 @@ function checkPath(
 			);
 		}
 	}
+}
+
+/** A backup takes the same packets, from the same node on, by another way. */
+function checkBackup(
+	{ state, paths }: NodeIndex,
+	spi: number,
+	findings: Findings,
+): void {
+	const path = paths.get(spi);
+	if (path?.backup === undefined) return;
+	const { node } = state;
+	const other = paths.get(path.backup);
+	const add = (cause: string) =>
+		findings.add(
+			6,
+			path.policy,
+			{ spi, node },
+			`its backup ${path.backup} ${cause}`,
+		);
+	if (!other || !begins(other)) {
+		add(`does not begin at node ${node}`);
+	} else if (path.backup === spi) {
+		add("is itself");
+	} else if (!equal(servedBy(path), servedBy(other))) {
+		add("is not for its packets");
+	}
+}
+
+function servedBy({
+	policy,
+	tenantId,
+	flowClass,
+	direction,
+	length,
+}: PathState): object {
+	return {
+		policy,
+		tenantId,
+		flowClass: flowClass ?? policy,
+		direction,
+		length,
+	};
 }
 
 function checkRules(

@@ -123,6 +123,8 @@ export class PathTable {
 		const laneOf = (combination: NamedCombination) =>
 			this.#lane(purpose, leg, served, combination);
 		const lanes = served.combinations.map(laneOf);
+		/* Those that serve have the smaller numbers. */
+		if (backupOf) for (const lane of lanes) this.#spiOf(purpose, lane);
 		const backups = served.combinations.map((combination) => {
 			const other = backupOf?.(combination);
 			return other && laneOf(other);

@@ -5,13 +5,8 @@
 import { createHash } from "node:crypto";
 import { DEFAULT_PRIORITY } from "../model/change.js";
 import { compilePredicate } from "../model/compile.js";
-import { encryptionOf } from "../model/encryption.js";
 import { narrowed, type PolicyPart, partsOf } from "../model/flow-class.js";
-import type {
-	Intent,
-	PolicyDocument,
-	TenantDocument,
-} from "../model/intent.js";
+import type { Intent, PolicyDocument } from "../model/intent.js";
 import { type Action, parseRule, type Rule } from "../model/language/index.js";
 import { maskOf } from "../model/measure.js";
 import type { MaskedKey } from "../model/packet.js";
@@ -45,22 +40,16 @@ export interface TenantRule {
 }
 
 type Compiled = Omit<TenantRule, "policy" | "part" | "numberedAs">;
-type OfTenant = Map<PolicyDocument, readonly TenantRule[]>;
 
 /** Compiles rules once for as long as they are used. */
 export class RuleCompiler {
 	#fresh = new Map<string, Compiled | undefined>();
 	#stale = new Map<string, Compiled | undefined>();
-	/** Of policies without exceptions, which depend on nothing else. */
-	#freshRules = new Map<TenantDocument, OfTenant>();
-	#staleRules = new Map<TenantDocument, OfTenant>();
 
 	/** Begins a plan: what the one before last used is forgotten. */
 	begin(): void {
 		this.#stale = this.#fresh;
 		this.#fresh = new Map();
-		this.#staleRules = this.#freshRules;
-		this.#freshRules = new Map();
 	}
 
 	/**
@@ -72,27 +61,15 @@ export class RuleCompiler {
 		places: Places,
 		classes: Pick<Intent, "flowClasses">,
 	): readonly TenantRule[] {
-		const { tenant } = places;
-		const fresh = this.#freshRules.get(tenant) ?? new Map();
-		this.#freshRules.set(tenant, fresh);
-		const rules =
-			this.#staleRules.get(tenant)?.get(policy) ??
-			this.#rules(policy, places, classes);
-		if (encryptionOf(policy.spec).except.length === 0) fresh.set(policy, rules);
-		return rules;
-	}
-
-	#rules(
-		policy: PolicyDocument,
-		places: Places,
-		classes: Pick<Intent, "flowClasses">,
-	): TenantRule[] {
-		return partsOf(policy, classes).flatMap((part) => {
+		const rules: TenantRule[] = [];
+		for (const part of partsOf(policy, classes)) {
 			const compiled = this.#compile(policy.spec.rule, part, places);
-			const terms = part.terms === "" ? "" : ` ${digest(part.terms)}`;
-			const numberedAs = `${policy.name}${terms}`;
-			return compiled ? [{ policy, part, numberedAs, ...compiled }] : [];
-		});
+			const { name } = policy;
+			const numberedAs =
+				part.terms === "" ? name : `${name} ${digest(part.terms)}`;
+			if (compiled) rules.push({ policy, part, numberedAs, ...compiled });
+		}
+		return rules;
 	}
 
 	#compile(

@@ -1,9 +1,10 @@
 /**
  * Which hops between nodes are sealed, by what, and what that takes from the
- * packets' size. docs/architecture.md and FORMATS of the two overlays say how.
+ * packets' size.
  */
 import type { Encryption } from "../model/encryption.js";
 import type { NodeDocument } from "../model/intent.js";
+import { NSH_MAC } from "../wire/nsh-mac.js";
 import type { LinkState, Seal, Transform } from "./state.js";
 
 const IPV4 = 20;
@@ -23,10 +24,15 @@ const ESP_TUNNEL = IPV4 + 8 + 8 + 16;
 const ESP_TRAILER = 2;
 
 /**
- * NSH of MD type 2: base and service path, the context in a TLV of its own, and
- * the MAC TLV (RFC 9145 §7.2): key id, timestamp, nonce, MAC of 16 bytes.
+ * NSH of MD type 2: base and service path, the context in a header of its own,
+ * and the MAC (RFC 9145), both padded to words.
  */
-const SIGNED_NSH = 8 + (4 + 16) + (4 + (1 + 4) + 8 + (1 + 8) + 2 + 16);
+const SIGNED_NSH =
+	8 + inWords(4 + NSH_MAC.context) + inWords(4 + NSH_MAC.value);
+
+function inWords(bytes: number): number {
+	return Math.ceil(bytes / 4) * 4;
+}
 
 /** Largest packet that a hop between nodes carries; `mtu` is the underlay's, in bytes. */
 export function largestInner(mtu: number, seal: Seal | undefined): number {

@@ -230,7 +230,8 @@ test("keys: staff rekeys, revokes and reads the audit; nobody else does", () =>
 		}
 		const metrics = String((await admin.get("/metrics")).body);
 		assert.match(metrics, /chainmail_key_events_total\{what="in-use"\} [1-9]/);
-		assert.match(metrics, /chainmail_key_links\{state=/);
+		assert.match(metrics, /^chainmail_key_links\{state="\w+"\} [1-9]/m);
+		assert.match(metrics, /^chainmail_key_sas\{phase="[\w-]+"\} [1-9]/m);
 	}));
 
 test("keys: no key lies in a file or is told by the API", () =>

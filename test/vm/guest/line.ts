@@ -29,7 +29,7 @@ export const MACS = {
 
 /** An EF's namespace, and where the other end of each of its interfaces is. */
 export class EfPlace {
-	readonly netns = `ef-${randomBytes(3).toString("hex")}`;
+	constructor(readonly netns = `ef-${randomBytes(3).toString("hex")}`) {}
 
 	/** What an engine is opened with. */
 	get sides(): {

@@ -3,3 +3,4 @@ import "./probes.js";
 import "./xfrm.js";
 import "./interop.js";
 import "./ends.js";
+import "./killed.js";

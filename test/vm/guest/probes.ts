@@ -1,6 +1,7 @@
 /** What stock Debian kernels have and machines that build often lack. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { chooseEngine } from "../../../src/functions/ef/choose.js";
 import { probe } from "../../../src/kernel/probe.js";
 
 test("doctor: ESP, GRE and WireGuard are there", () => {
@@ -9,4 +10,9 @@ test("doctor: ESP, GRE and WireGuard are there", () => {
 		assert.deepEqual(checks.get(name)?.ok, true, checks.get(name)?.detail);
 	for (const { name, ok, required, detail } of checks.values())
 		assert.ok(ok || !required, `${name}: ${detail}`);
+});
+
+test("the kernel's ESP is chosen, but not for MACs", () => {
+	assert.equal(chooseEngine(false).kind, "xfrm", chooseEngine(false).why);
+	assert.equal(chooseEngine(true).kind, "userspace");
 });

@@ -40,6 +40,8 @@ export interface Libcrypto {
 	) => number;
 	readonly hmacUpdate: (hmac: Address, from: Address, bytes: number) => number;
 	readonly hmacFinal: (hmac: Address, to: Address, bytes: null) => number;
+	/** 0 where they are alike, in a time that does not tell where they differ. */
+	readonly compare: (a: Address, b: Address, bytes: number) => number;
 	readonly nextError: () => number | bigint;
 	readonly errorText: (
 		error: number | bigint,
@@ -77,6 +79,7 @@ const SIGNATURES: Record<keyof Libcrypto, string> = {
 		"int HMAC_Init_ex(uintptr_t h, const void *key, int bytes, uintptr_t digest, void *engine)",
 	hmacUpdate: "int HMAC_Update(uintptr_t h, uintptr_t from, size_t bytes)",
 	hmacFinal: "int HMAC_Final(uintptr_t h, uintptr_t to, void *bytes)",
+	compare: "int CRYPTO_memcmp(uintptr_t a, uintptr_t b, size_t bytes)",
 	nextError: "unsigned long ERR_get_error()",
 	errorText: "void ERR_error_string_n(unsigned long e, void *to, size_t bytes)",
 };
@@ -185,6 +188,11 @@ function cipherFor(lib: Libcrypto, keyBytes: number): Address {
 		`it has ${keyBytes} bytes`,
 		"AES-GCM takes keys of 16 or 32 bytes",
 	);
+}
+
+/** Takes as long wherever they differ. */
+export function isSameMemory(a: Address, b: Address, bytes: number): boolean {
+	return libcrypto().compare(a, b, bytes) === 0;
 }
 
 /** The library, loaded at first use. */

@@ -1,5 +1,5 @@
 /** Decrypts ESP under one SA, in tunnel mode (RFC 4303 §3.4, RFC 4106). */
-import { AesGcm } from "../../kernel/libcrypto.js";
+import { type AesGcmKey, aesGcmKey } from "../../kernel/aes-gcm.js";
 import { Memory } from "../../kernel/memory.js";
 import { ESP } from "../../wire/esp.js";
 import { IpProto } from "../../wire/ipv4.js";
@@ -29,7 +29,7 @@ const ECN = 3;
 export class InboundSa {
 	readonly spi: number;
 	readonly path: number;
-	readonly #key: AesGcm;
+	readonly #key: AesGcmKey;
 	readonly #extended: boolean;
 	readonly lifetime: Lifetime;
 	readonly #window: ReplayWindow;
@@ -44,7 +44,7 @@ export class InboundSa {
 		this.lifetime = new Lifetime(spec, clock, tell);
 		this.#window = new ReplayWindow(spec.extended, spec.lastSequence);
 		this.#scratch.bytes.set(spec.salt, SCRATCH.nonce);
-		this.#key = new AesGcm("open", spec.key);
+		this.#key = aesGcmKey("open", spec.key);
 	}
 
 	get usage(): SaUsage {

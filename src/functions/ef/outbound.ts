@@ -1,5 +1,5 @@
 /** Encrypts IP packets under one SA, in tunnel mode (RFC 4303 §3.3, RFC 4106). */
-import { AesGcm } from "../../kernel/libcrypto.js";
+import { type AesGcmKey, aesGcmKey } from "../../kernel/aes-gcm.js";
 import { Memory } from "../../kernel/memory.js";
 import { ESP, espPadding } from "../../wire/esp.js";
 import type { Clock } from "./clock.js";
@@ -24,7 +24,7 @@ export const TRAILER_BYTES = ESP.alignment - 1 + ESP.trailer;
 export class OutboundSa {
 	readonly spi: number;
 	readonly path: number;
-	readonly #key: AesGcm;
+	readonly #key: AesGcmKey;
 	readonly #header: TunnelHeader;
 	readonly #extended: boolean;
 	readonly lifetime: Lifetime;
@@ -41,7 +41,7 @@ export class OutboundSa {
 		this.lifetime = new Lifetime(spec, clock, tell);
 		this.#sequence = new Sequence(spec, this.lifetime);
 		this.#scratch.bytes.set(spec.salt, SCRATCH.nonce);
-		this.#key = new AesGcm("seal", spec.key);
+		this.#key = aesGcmKey("seal", spec.key);
 	}
 
 	get usage(): SaUsage {

@@ -125,7 +125,7 @@ export class NodeEf {
 		const before = this.#failure;
 		try {
 			await this.ensure(state);
-			this.#options.tell("is brought up after all");
+			if (before !== undefined) this.#options.tell("is brought up after all");
 		} catch {
 			if (this.#failure !== before) this.#options.tell(this.#failure ?? "");
 		}

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter, on, once } from "node:events";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -83,6 +83,21 @@ describe("door of an encryption function", () => {
 		);
 		assert.equal(requests.at(-1), "end");
 		await heard("third");
+	});
+
+	it("outlives whoever is killed while he is told", async () => {
+		doors.at(-1)?.close();
+		await open(
+			() => "long".repeat(1 << 18),
+			() => {},
+		);
+		const killed = connect(path);
+		await once(killed, "readable");
+		/* More than he has read is waiting: the other end is told of a reset. */
+		killed.destroy();
+		const next = connect(path);
+		await once(next, "data");
+		next.destroy();
 	});
 
 	it("does not take over from one that stays", async () => {

@@ -71,10 +71,13 @@ export class Control {
 		this.#watchers.add(socket);
 		socket.on("error", () => {});
 		socket.on("close", () => this.#watchers.delete(socket));
-		createInterface(socket).on("line", (line) => {
-			const request = EF_REQUESTS.find((one) => one === line);
-			if (request) this.#options.onRequest(request);
-		});
+		createInterface(socket)
+			.on("line", (line) => {
+				const request = EF_REQUESTS.find((one) => one === line);
+				if (request) this.#options.onRequest(request);
+			})
+			/* Of the socket again, as when an agent is killed: its loss alone. */
+			.on("error", () => {});
 		const line = this.#line();
 		if (line !== undefined) socket.write(line);
 	}

@@ -27,8 +27,8 @@ export function partsOf(
 	{ flowClasses }: Pick<Intent, "flowClasses">,
 ): PolicyPart[] {
 	const encryption = encryptionOf(spec);
-	const own = { policy: name, flowClass: name, encryption };
-	if (!isSealing(encryption)) return [{ ...own, terms: "" }];
+	const own = { policy: name, flowClass: name, encryption, terms: "" };
+	if (!isSealing(encryption)) return [own];
 	const { when, integrity, except } = encryption;
 	const classes = except.flatMap((one) => flowClasses.get(one) ?? []);
 	const matches = classes.map((one) => one.spec.match);

@@ -120,15 +120,30 @@ export class PathTable {
 		served: Served,
 		backupOf?: (of: NamedCombination) => NamedCombination | undefined,
 	): number[] {
-		const laneOf = (combination: NamedCombination) =>
-			this.#lane(purpose, leg, served, combination);
-		const lanes = served.combinations.map(laneOf);
+		const { combinations, slots } = served;
+		const lanes = combinations.map((one) =>
+			this.#lane(purpose, leg, served, one),
+		);
+		const spis = backupOf
+			? this.#layWithBackups(
+					purpose,
+					lanes,
+					combinations.map((one) => {
+						const other = backupOf(one);
+						return other && this.#lane(purpose, leg, served, other);
+					}),
+				)
+			: lanes.map((lane) => this.#layOne(purpose, lane));
+		return spis.length === 1 ? spis : slots.map((index) => spis[index] ?? 0);
+	}
+
+	#layWithBackups(
+		purpose: Purpose,
+		lanes: readonly Lane[],
+		backups: readonly (Lane | undefined)[],
+	): number[] {
 		/* Those that serve have the smaller numbers. */
-		if (backupOf) for (const lane of lanes) this.#spiOf(purpose, lane);
-		const backups = served.combinations.map((combination) => {
-			const other = backupOf?.(combination);
-			return other && laneOf(other);
-		});
+		for (const lane of lanes) this.#spiOf(purpose, lane);
 		const spis = lanes.map((lane, index) => {
 			const backup = backups[index];
 			return this.#layOne(
@@ -141,9 +156,7 @@ export class PathTable {
 		for (const backup of backups)
 			if (backup && !backup.now.has(purpose.flowClass))
 				this.#layOne(purpose, backup);
-		return spis.length === 1
-			? spis
-			: served.slots.map((index) => spis[index] ?? 0);
+		return spis;
 	}
 
 	/** Paths that a node takes part in, in order of SPI. */

@@ -3,10 +3,11 @@
  * there, and the generation, which grows only when something in the set did.
  */
 import { isSealing } from "../model/encryption.js";
+import type { PolicyPart } from "../model/flow-class.js";
 import type { Intent } from "../model/intent.js";
 import type { RuleSetMemory } from "./allocate.js";
 import { splitBy } from "./backup.js";
-import type { Chains, NamedCombination } from "./chains.js";
+import type { Chains, NamedCombination, Served } from "./chains.js";
 import type { Leg, PathTable } from "./paths.js";
 import type { Places } from "./places.js";
 import type { Problems } from "./problem.js";
@@ -192,20 +193,31 @@ function decide(
 		problems.policy(policy.name, "error", split);
 		return drop;
 	}
-	const backupOf = (of: NamedCombination) => {
-		const { combination, warnings } = chains.backup(served, of, leg);
-		for (const one of warnings) problems.policy(policy.name, "warning", one);
-		return combination;
-	};
 	try {
-		const protects = encryption.protect ? backupOf : undefined;
-		const slots = paths.lay(part, leg, served, protects);
+		const backupOf = encryption.protect
+			? backupsOf(part, { chains, problems }, served, leg)
+			: undefined;
+		const slots = paths.lay(part, leg, served, backupOf);
 		return { keep: keep || served.keeps, action: { kind: "chain", slots } };
 	} catch (error) {
 		const cause = error instanceof Error ? error.message : String(error);
 		problems.policy(policy.name, "error", cause);
 		return drop;
 	}
+}
+
+/** Who stands in for a combination; where nobody does, a warning says so. */
+function backupsOf(
+	{ policy }: PolicyPart,
+	{ chains, problems }: Pick<Deciders, "chains" | "problems">,
+	served: Served,
+	leg: Leg,
+): (of: NamedCombination) => NamedCombination | undefined {
+	return (of) => {
+		const { combination, warnings } = chains.backup(served, of, leg);
+		for (const one of warnings) problems.policy(policy, "warning", one);
+		return combination;
+	};
 }
 
 /** The kernel's table has room for so many masks; the rest would never match. */

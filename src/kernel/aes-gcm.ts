@@ -12,8 +12,3 @@ export function aesGcmKey(
 ): AesGcmKey {
 	return MbAesGcm.available ? new MbAesGcm(key) : new AesGcm(direction, key);
 }
-
-/** Name of the library keys are used with. */
-export function aesGcmLibrary(): "libIPSec_MB" | "libcrypto" {
-	return MbAesGcm.available ? "libIPSec_MB" : "libcrypto";
-}

@@ -15,7 +15,7 @@ export const packages = [
 		name: "libipsec-mb1",
 		why: "encrypts twice as fast as libcrypto, on processors of x86",
 		finds: ["/usr/lib/*/libIPSec_MB.so.1", "/usr/lib64/libIPSec_MB.so.1"],
-		for: ["bench"],
+		for: ["test", "bench"],
 	},
 	{
 		name: "libbpf-dev",

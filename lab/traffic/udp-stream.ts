@@ -15,6 +15,8 @@ export interface UdpStreamOptions {
 	readonly rate?: number;
 	/** Bytes of payload, 8 or more (default 64). */
 	readonly size?: number;
+	/** Begins what the payload has behind its header, as far as it fits. */
+	readonly marker?: string;
 	/** Packets to send; without it until `stop`. */
 	readonly count?: number;
 	/** The receiver returns each packet, which tests both directions. */
@@ -62,6 +64,7 @@ export async function startUdpStream(
 		stream,
 		rate: options.rate ?? 1000,
 		size: options.size ?? 64,
+		marker: options.marker,
 		count: options.count,
 		sourcePort: options.sourcePort,
 	});

@@ -15,6 +15,8 @@ export interface SenderOptions {
 	readonly rate: number;
 	/** Bytes of payload. */
 	readonly size: number;
+	/** Behind the header. */
+	readonly marker?: string;
 	readonly count?: number;
 	readonly sourcePort?: number;
 }
@@ -28,6 +30,7 @@ const options = JSON.parse(process.argv[2] ?? "{}") as SenderOptions;
 const family = options.address.includes(":") ? "udp6" : "udp4";
 const socket = createSocket({ type: family, recvBufferSize: 4_000_000 });
 const payload = Buffer.alloc(Math.max(options.size, HEADER_BYTES));
+payload.write(options.marker ?? "", HEADER_BYTES);
 const echoes = new StreamJudge();
 let sent = 0;
 let refused = 0;

@@ -66,6 +66,29 @@ test("there by the chain, and back the same way in reverse", () => {
 	assert.ok(twin.send(start).some((step) => step.kind === "flow"));
 });
 
+test("sealed hops say so, and a sealed place takes nothing in the clear", () => {
+	const sealed = plan(
+		mobileEdge(
+			policy("web", "match(proto=tcp & dport=443) >> firewall -> ids", {
+				encrypt: "between-nodes",
+			}),
+		),
+		NO_MEMORY,
+	).plan.states;
+	const crossing = (of: typeof sealed) =>
+		trace(of, start).find((step) => step.kind === "encapsulate");
+	assert.match(crossing(sealed)?.why ?? "", /sealed \(esp\)/);
+	/* As a neighbour of an older mind would send it. */
+	const edge1 = states.get("edge1");
+	assert.ok(edge1);
+	const mixed = new Map(sealed).set("edge1", {
+		...edge1,
+		paths: edge1.paths.map((path) => ({ ...path, mtu: 1300 })),
+	});
+	assert.equal(crossing(mixed)?.kind, "encapsulate");
+	assert.equal(lines(trace(mixed, start)).at(-1), "edge2 drop unsealed");
+});
+
 test("connections from outside are judged at the exit", () => {
 	const inbound = {
 		node: "edge2",

@@ -2,7 +2,11 @@
  * Composition root of a node's encryption function (EF): the agent starts it with
  * its directory as the only argument, and it outlives the agent.
  */
+import { setPriority } from "node:os";
 import { EfProcess } from "../functions/ef-process/process.js";
+
+/** What carries packets goes before what decides about them; its threads inherit it. */
+const NICE = -10;
 
 /* Whatever it makes is for its owner alone. */
 process.umask(0o077);
@@ -10,6 +14,12 @@ process.umask(0o077);
 const [directory = "", ...rest] = process.argv.slice(2);
 if (directory === "" || rest.length > 0)
 	end("usage: ef DIRECTORY (the agent starts this program)");
+
+try {
+	setPriority(NICE);
+} catch {
+	log("runs without priority: it has no right to it");
+}
 
 try {
 	const ef = await EfProcess.start({ directory, log, onEnd: end });

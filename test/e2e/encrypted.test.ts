@@ -31,13 +31,21 @@ import { purge } from "../../src/agent/purge.js";
 import { efFiles } from "../../src/functions/ef-process/config.js";
 import { efNamespace } from "../../src/functions/names.js";
 import { netnsExists } from "../../src/kernel/netns.js";
-import { isRunning, type ProcessId } from "../../src/kernel/process.js";
+import { isRunning } from "../../src/kernel/process.js";
 import { NO_MEMORY } from "../../src/plan/allocate.js";
-import { intentOf } from "../../src/plan/fixtures.js";
 import { createPlanner } from "../../src/plan/plan.js";
+import {
+	chain,
+	drops,
+	efOf,
+	generations,
+	NODES,
+	newest,
+	pings,
+	recorded,
+} from "./sealed-line.js";
 import { until } from "./until.js";
 
-const NODES = ["in", "out"] as const;
 /** Of keys that end in this test; the receiver's some 2 s later. */
 const LIFE_MS = 6_000;
 const CHAINMAIL = fileURLToPath(
@@ -282,31 +290,6 @@ describe("an agent that is killed", () => {
 	});
 });
 
-const newest = (sas: readonly { readonly generation: number }[]): number =>
-	Math.max(0, ...sas.map(({ generation }) => generation));
-
-/** Newest of each link, in order of the links. */
-async function generations(auc: LabAuc): Promise<number[]> {
-	const { links } = await auc.status();
-	return links.map(({ sas }) => newest(sas));
-}
-
-async function pings(lab: Lab, count: number): Promise<number> {
-	const { stdout } = await lab
-		.host("user")
-		.run(["ping", "-c", String(count), "-i", "0.2", "-W", "1", at.server]);
-	return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
-}
-
-function recorded(stateDir: string): ProcessId {
-	const file = join(efDirectory(stateDir), "process.json");
-	return (JSON.parse(readFileSync(file, "utf8")) as { id: ProcessId }).id;
-}
-
-function efOf(fleet: Fleet, node: string): ProcessId {
-	return recorded(fleet.stateDir(node));
-}
-
 /** Files and directories that others than root may look into. */
 function open(directory: string): string[] {
 	const all = readdirSync(directory).map((name) => join(directory, name));
@@ -319,66 +302,4 @@ async function toldBy(socket: string): Promise<string> {
 	const [told] = (await once(asked, "data")) as [Buffer];
 	asked.destroy();
 	return told.toString();
-}
-
-function drops(fleet: Fleet): string {
-	return JSON.stringify(
-		NODES.map((name) => {
-			const { drops, hops, ef } = fleet.node(name).counters();
-			const some = drops.filter(({ packets }) => packets > 0);
-			return { name, drops: some, hops, ef };
-		}),
-	);
-}
-
-function chain(encrypt: "never" | "between-nodes") {
-	return intentOf(
-		{
-			kind: "Tenant",
-			name: "blue",
-			spec: { subnets: ["10.0.1.0/24", "2001:db8:1::/64"], exit: "out" },
-		},
-		{
-			kind: "Node",
-			name: "in",
-			spec: {
-				underlay: underlayAddress(0),
-				mtu: 1600,
-				interfaces: [
-					{ name: "acc", role: "access", tenant: "blue" },
-					{ name: "right", role: "underlay" },
-				],
-			},
-		},
-		{
-			kind: "Node",
-			name: "out",
-			spec: {
-				underlay: underlayAddress(1),
-				mtu: 1600,
-				interfaces: [
-					{ name: "left", role: "underlay" },
-					{ name: "ext", role: "exit" },
-				],
-			},
-		},
-		{
-			kind: "Function",
-			name: "first",
-			spec: {
-				attach: "routed",
-				runtime: "process",
-				instances: [{ name: "a", node: "out" }],
-			},
-		},
-		{
-			kind: "Policy",
-			name: "all",
-			spec: {
-				tenant: "blue",
-				rule: "match() >> first",
-				encrypt,
-			},
-		},
-	);
 }

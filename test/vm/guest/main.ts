@@ -4,3 +4,4 @@ import "./xfrm.js";
 import "./interop.js";
 import "./ends.js";
 import "./killed.js";
+import "./agents.js";

@@ -18,6 +18,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
 	stateful: async () => (await import("./stateful.js")).stateful,
 	learning: async () => (await import("./learning.js")).learning,
 	failover: async () => (await import("./failover.js")).failover,
+	provisioning: async () => (await import("./provisioning.js")).provisioning,
 	esp: async () => (await import("./esp.js")).esp,
 };
 

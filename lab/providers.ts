@@ -22,10 +22,14 @@ import {
 	ISP_UNDERLAY_MTU,
 	isp,
 } from "./topologies/isp.js";
+import { Datagrams } from "./traffic/datagrams.js";
 import { startUdpStream, type UdpStream } from "./traffic/udp-stream.js";
 
 const RATE = 1000;
 const PORT = 7000;
+/** Time between two tries to get a packet through, and until it must be. */
+const TRY_MS = 2;
+const FIRST_PACKET_MS = 60_000;
 
 export type Provider = (typeof ISP_NODES)[number];
 
@@ -77,6 +81,35 @@ export class Providers {
 		const documents = documentsOf(calls).map((one) => JSON.stringify(one));
 		writeFileSync(file, documents.join("\n---\n"));
 		await this.installation.expect(["apply", "-f", file]);
+	}
+
+	/**
+	 * How long it takes from declaring calls to the first packet of one that
+	 * arrives, in ms; it is tried all the time.
+	 */
+	async firstPacketMs(calls: Calls): Promise<number> {
+		const user = await this.#open("user");
+		const server = await this.#open("server");
+		const trying = setInterval(
+			() => user.send(Buffer.from("call"), at.server, PORT),
+			TRY_MS,
+		);
+		try {
+			const beganMs = performance.now();
+			const applied = this.apply(calls);
+			await server.next(FIRST_PACKET_MS);
+			const tookMs = performance.now() - beganMs;
+			await applied;
+			return tookMs;
+		} finally {
+			clearInterval(trying);
+			await user.close();
+			await server.close();
+		}
+	}
+
+	#open(host: "user" | "server"): Promise<Datagrams> {
+		return Datagrams.open(this.lab.host(host), at[host], PORT);
 	}
 
 	/** Waits until nothing is left of what was before. */

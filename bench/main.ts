@@ -19,6 +19,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
 	learning: async () => (await import("./learning.js")).learning,
 	failover: async () => (await import("./failover.js")).failover,
 	provisioning: async () => (await import("./provisioning.js")).provisioning,
+	hops: async () => (await import("./hops.js")).hops,
 	esp: async () => (await import("./esp.js")).esp,
 };
 

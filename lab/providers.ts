@@ -3,7 +3,7 @@
  * at B, and one at C that stands in for it. What tests and benchmarks of keys,
  * changes and failures run on.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Static } from "typebox";
 import type {
@@ -14,6 +14,7 @@ import type {
 } from "../src/api/schemas.js";
 import type { Encrypt } from "../src/model/encryption.js";
 import type { IntentDocument, NodeDocument } from "../src/model/intent.js";
+import { efProcess } from "./ef-process.js";
 import { Installation } from "./installation.js";
 import { buildLab, type Lab } from "./lab.js";
 import {
@@ -164,11 +165,7 @@ export class Providers {
 
 	/** Process of a node's encryption function. */
 	efPid(node: Provider): number {
-		const file = join(this.installation.directory, node, "ef/process.json");
-		const record = JSON.parse(readFileSync(file, "utf8")) as {
-			readonly id: { readonly pid: number };
-		};
-		return record.id.pid;
+		return efProcess(join(this.installation.directory, node)).pid;
 	}
 
 	/** Agent and encryption function of a node end, at once and for good. */

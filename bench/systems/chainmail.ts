@@ -1,10 +1,13 @@
 /** Chainmail itself, one node or several, with firewalls on them. */
+import { LabAuc } from "../../lab/auc.js";
+import { efProcess } from "../../lab/ef-process.js";
 import { Fleet } from "../../lab/fleet.js";
 import { buildLab, type Lab } from "../../lab/lab.js";
 import { line, underlayAddress } from "../../lab/topologies/line.js";
 import type { Node } from "../../src/agent/node.js";
 import type { Intent, NodeDocument } from "../../src/model/intent.js";
 import { intentOf } from "../../src/plan/fixtures.js";
+import { busySeconds } from "../lib/processor.js";
 import { type FirewallSpec, firewalls } from "./functions.js";
 import { System } from "./system.js";
 
@@ -27,6 +30,32 @@ export class Chainmail extends System {
 		return new Chainmail(lab, fleet).ready();
 	}
 
+	/** The same with every hop between nodes encrypted. */
+	static async sealed(
+		nodes: readonly string[],
+		at: readonly string[],
+		spec: FirewallSpec = {},
+	): Promise<Chainmail> {
+		const lab = await buildLab(line(nodes));
+		try {
+			const [host = ""] = nodes;
+			const address = underlayAddress(0);
+			const auc = await LabAuc.start({ lab, host, address });
+			const wanted = intent(nodes, at, spec, "between-nodes");
+			const fleet = await Fleet.open(lab, wanted, auc);
+			await auc.ready();
+			return await new Chainmail(lab, fleet).ready();
+		} catch (error) {
+			await lab.destroy();
+			throw error;
+		}
+	}
+
+	/** Processor time of a node's encryption function so far, in seconds. */
+	efSeconds(name: string): number {
+		return busySeconds(efProcess(this.#fleet.stateDir(name)).pid);
+	}
+
 	node(name: string): Node {
 		return this.#fleet.node(name);
 	}
@@ -46,6 +75,7 @@ function intent(
 	nodes: readonly string[],
 	at: readonly string[],
 	spec: FirewallSpec,
+	encrypt: "never" | "between-nodes" = "never",
 ): Intent {
 	const functions = firewalls(at, spec);
 	const chain = functions.map(({ name }) => name).join(" -> ") || "pass";
@@ -83,6 +113,7 @@ function intent(
 			spec: {
 				tenant: "blue",
 				rule: `match(proto={tcp, udp, icmp}) >> ${chain}`,
+				encrypt,
 			},
 		},
 	);

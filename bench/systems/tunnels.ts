@@ -1,12 +1,12 @@
 /** What encrypts on the encrypted line, each in a process on one processor. */
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { buildEncryptedLine, type LabSa, startEngine } from "../../lab/ef.js";
 import type { Host, Lab } from "../../lab/lab.js";
 import type { LabProcess } from "../../lab/process.js";
 import { encryptedLineAddresses } from "../../lab/topologies/encrypted-line.js";
 import { linkStats, packetRate } from "../../lab/traffic/packet-rate.js";
+import { busySeconds } from "../lib/processor.js";
 
 /** The sender has the other one. */
 const PROCESSOR = 1;
@@ -14,10 +14,6 @@ const SENDERS_PROCESSOR = 0;
 export const PACKET_BYTES = 1400;
 const ETHERNET_BYTES = 14;
 const SECONDS = 1;
-/** Of the fields of /proc/PID/stat behind the name (proc(5)). */
-const STAT = { userTicks: 11, systemTicks: 12 };
-const TICKS_PER_SECOND = 100;
-
 /** A tunnel of which one end is measured. */
 export class Tunnel {
 	constructor(
@@ -33,7 +29,10 @@ export class Tunnel {
 		const [host, name] = this.out;
 		const packets = async () =>
 			(await linkStats(this.lab.host(host), name)).rx.packets;
-		const before = { packets: await packets(), seconds: this.#busySeconds() };
+		const before = {
+			packets: await packets(),
+			seconds: busySeconds(this.measured.pid),
+		};
 		await packetRate({
 			from: this.lab.host("left"),
 			fromInterface: "in",
@@ -46,22 +45,12 @@ export class Tunnel {
 			seconds: SECONDS,
 		});
 		const carried = (await packets()) - before.packets;
-		const seconds = this.#busySeconds() - before.seconds;
+		const seconds = busySeconds(this.measured.pid) - before.seconds;
 		return (carried * PACKET_BYTES * 8) / seconds / 1e9;
 	}
 
 	async close(): Promise<void> {
 		await this.lab.destroy();
-	}
-
-	/** All threads, and what the kernel did for them. */
-	#busySeconds(): number {
-		const stat = readFileSync(`/proc/${this.measured.pid}/stat`, "latin1");
-		const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-		const ticks = [STAT.userTicks, STAT.systemTicks].map((at) =>
-			Number(fields[at]),
-		);
-		return ticks.reduce((sum, n) => sum + n, 0) / TICKS_PER_SECOND;
 	}
 }
 

@@ -257,7 +257,8 @@ export class EfCore {
 	}
 
 	#isHeartbeat(view: DataView, at: number, bytes: number): boolean {
-		const beat = this.heart && readHeartbeat(view, at, bytes);
+		/* Peers send them from before this node listens. */
+		const beat = readHeartbeat(view, at, bytes);
 		if (beat) this.heart?.hear(beat.asker, beat.to, this.clock.nowMs);
 		return beat !== undefined;
 	}

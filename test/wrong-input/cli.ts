@@ -45,7 +45,7 @@ export const commandLines: readonly WrongInput<CommandLine>[] = [
 		expect: {
 			place: "kind `path`",
 			message: "not one of",
-			hint: "tenants, nodes, functions, policies",
+			hint: "tenants, nodes, functions, flow-classes, policies",
 		},
 	},
 	{

@@ -74,6 +74,8 @@ export interface Fleet {
 	): Promise<Replies[W]>;
 	/** Ends the node's session at once; nothing more is heard from it. */
 	disconnect(node: string, reason: string): void;
+	/** Ends a session on which nothing is heard; the agent may come back. */
+	drop(node: string): void;
 	close(): void;
 }
 
@@ -292,6 +294,13 @@ export function createFleet(
 			// A peer may leave the close unanswered: it is over here all the same.
 			end(node, session);
 			session.socket.close(CLOSE_REVOKED, reason);
+		},
+
+		drop(node) {
+			const session = sessions.get(node);
+			if (!session) return;
+			end(node, session);
+			session.socket.terminate();
 		},
 
 		close() {

@@ -25,11 +25,14 @@ function status(
 
 function world() {
 	const told: string[] = [];
+	const clock = { ms: 0 };
 	const silence = createSilence({
 		nameOf: (id) => NAMES[id],
 		changed: (node, isDead) => told.push(`${node} ${isDead}`),
+		hangs: (node) => told.push(`${node} hangs`),
+		nowMs: () => clock.ms,
 	});
-	return { silence, told };
+	return { silence, told, clock };
 }
 
 test("a node is dead that others do not hear and that is gone", () => {
@@ -64,5 +67,30 @@ test("two that are well and do not hear each other are both alive", () => {
 test("a node cannot declare itself dead, nor one that nobody knows", () => {
 	const { silence, told } = world();
 	silence.status("a", status("down", 1, 9));
+	assert.deepEqual(told, []);
+});
+
+test("a node whose agent says nothing, though it is connected, is dead, too", () => {
+	const { silence, told, clock } = world();
+	for (const node of ["a", "b"]) silence.status(node, status("up"));
+	clock.ms = 1400;
+	silence.status("a", status("up", 2));
+	assert.deepEqual(told, []);
+	clock.ms = 2400;
+	silence.status("a", status("up", 2));
+	assert.deepEqual(told, ["b hangs", "b true"]);
+	silence.status("b", undefined);
+	clock.ms = 3400;
+	silence.status("a", status("up", 2));
+	assert.equal(told.length, 2);
+	silence.status("b", status("up"));
+	assert.deepEqual(told.slice(2), ["b false"]);
+});
+
+test("one that says nothing, but is heard by others, is left alone", () => {
+	const { silence, told, clock } = world();
+	for (const node of ["a", "b"]) silence.status(node, status("up"));
+	clock.ms = 10_000;
+	silence.status("a", status("up"));
 	assert.deepEqual(told, []);
 });

@@ -9,25 +9,51 @@ export interface SilenceOptions {
 	/** Name of a node, by the number that others know it by. */
 	readonly nameOf: (nodeId: number) => string | undefined;
 	readonly changed: (node: string, isDead: boolean) => void;
+	/** Its session lasts, but nothing is heard of its agent either: to be ended. */
+	readonly hangs: (node: string) => void;
+	readonly nowMs?: () => number;
 }
+
+/** Agents say every second how they are; a machine that lost its power says nothing. */
+const STALE_MS = 1500;
 
 export interface Silence {
 	/** What a node says of itself and of others; undefined: its agent is gone. */
 	status(node: string, status: NodeStatus | undefined): void;
 }
 
-export function createSilence({ nameOf, changed }: SilenceOptions): Silence {
-	const said = new Map<string, NodeStatus>();
+interface Said {
+	readonly status: NodeStatus;
+	readonly atMs: number;
+}
+
+export function createSilence({
+	nameOf,
+	changed,
+	hangs,
+	nowMs = () => performance.now(),
+}: SilenceOptions): Silence {
+	const said = new Map<string, Said>();
 	let dead: ReadonlySet<string> = new Set();
 
-	const isWell = (node: string) => said.get(node)?.ef?.state === "up";
+	const isWell = (node: string) => said.get(node)?.status.ef?.state === "up";
+
+	function isStale(node: string): boolean {
+		const last = said.get(node);
+		return last !== undefined && nowMs() - last.atMs >= STALE_MS;
+	}
 
 	function review(): void {
-		const silent = [...said].flatMap(([teller, { ef }]) =>
-			(ef?.silent ?? [])
+		const silent = [...said].flatMap(([teller, { status }]) =>
+			(status.ef?.silent ?? [])
 				.flatMap((id) => nameOf(id) ?? [])
 				.filter((node) => node !== teller),
 		);
+		const hanging = new Set(silent.filter(isStale));
+		for (const node of hanging) {
+			said.delete(node);
+			hangs(node);
+		}
 		const before = dead;
 		dead = new Set(silent.filter((node) => !isWell(node)));
 		for (const node of dead) if (!before.has(node)) changed(node, true);
@@ -36,7 +62,7 @@ export function createSilence({ nameOf, changed }: SilenceOptions): Silence {
 
 	return {
 		status(node, status) {
-			if (status) said.set(node, status);
+			if (status) said.set(node, { status, atMs: nowMs() });
 			else said.delete(node);
 			review();
 		},

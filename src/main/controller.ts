@@ -247,6 +247,7 @@ function listen(
 			if (isDead) delivery.giveUp(node);
 			reconciler.health(node, isDead);
 		},
+		hangs: (node) => fleet.drop(node),
 	});
 	return {
 		believe: (node, message) =>

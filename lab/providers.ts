@@ -168,7 +168,7 @@ export class Providers {
 		return efProcess(join(this.installation.directory, node)).pid;
 	}
 
-	/** Agent and encryption function of a node end, at once and for good. */
+	/** Agent and encryption function of a node end at once. */
 	async kill(node: Provider): Promise<void> {
 		const ef = this.efPid(node);
 		const agent = this.installation.program(node);
@@ -177,9 +177,18 @@ export class Providers {
 		await agent.exited;
 	}
 
-	/** The agent of a killed node starts, and with it what else was there. */
+	/** They say nothing any more, as if the power was lost: connections stay open. */
+	async hang(node: Provider): Promise<void> {
+		const ef = this.efPid(node);
+		this.installation.program(node).kill("SIGSTOP");
+		process.kill(ef, "SIGKILL");
+	}
+
+	/** What was killed or hangs works again. */
 	async revive(node: Provider): Promise<void> {
-		await this.installation.startAgent(node);
+		const agent = this.installation.program(node);
+		if (agent.running) agent.kill("SIGCONT");
+		else await this.installation.startAgent(node);
 	}
 }
 

@@ -17,8 +17,14 @@ const RETURN_MS = 60_000;
 /** Whatever the nodes exchange passes one of them. */
 const WIRES = ["west", "east"] as const;
 
-for (const protect of [true, false])
-	describe(`${protect ? "protected" : "unprotected"} calls through a node that dies`, () => {
+const WORDS = { kill: "are killed", hang: "say nothing any more" };
+
+for (const [protect, ends] of [
+	[true, "kill"],
+	[false, "kill"],
+	[false, "hang"],
+] as const)
+	describe(`${protect ? "protected" : "unprotected"} calls through a node whose programs ${WORDS[ends]}`, () => {
 		const marker = `call-${randomBytes(16).toString("hex")}`;
 		let providers: Providers;
 		let stream: UdpStream;
@@ -65,7 +71,7 @@ for (const protect of [true, false])
 			/* One a direction, for calls that users begin and for those they get. */
 			assert.equal(backups.size, protect ? 4 : 0);
 			const before = await standIn(backups);
-			await providers.kill("isp-b");
+			await providers[ends]("isp-b");
 			await passes("c1");
 			if (protect) assert.ok((await standIn(backups)) > before);
 		});

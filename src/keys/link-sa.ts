@@ -21,13 +21,21 @@ export function issueSa(
 	tuning: Tuning,
 	random: RandomBytes,
 ): SaState {
-	const chance = random(4).readUInt32BE() / 2 ** 32;
-	const share = tuning.softShare - tuning.jitterShare * chance;
+	const early = (tuning.jitterShare * random(4).readUInt32BE()) / 2 ** 32;
+	const hard = hardLimits(link);
+	const latestMs = Math.max(
+		hard.timeMs / 2,
+		Math.min(hard.timeMs * tuning.softShare, hard.timeMs - tuning.marginMs),
+	);
+	const soft = {
+		...scaled(hard, tuning.softShare - early),
+		timeMs: Math.floor(latestMs - hard.timeMs * early),
+	};
 	return {
 		generation,
 		link,
 		issuedMs: nowMs,
-		soft: scaled(hardLimits(link), share),
+		soft,
 		phase: "install-receiver",
 		sender: false,
 		receiver: true,

@@ -314,6 +314,22 @@ test("rekeys are spread: 1,000 links, no tenth of the span without or with most"
 	assert.ok(Math.min(...tenths) > 50 && Math.max(...tenths) < 200, `${tenths}`);
 });
 
+test("a short-lived key gets its successor a second before its end, or after half its life", () => {
+	for (const [hardMs, latestMs] of [
+		[10_000, 8000],
+		[5000, 4000],
+		[3000, 2000],
+		[1000, 500],
+	] as const) {
+		const link = { ...LINK, hard: { ...LINK.hard, timeMs: hardMs } };
+		for (let seed = 0; seed < 100; seed++) {
+			const softMs = start(link, seed).state.sas[0]?.soft.timeMs ?? 0;
+			const earliestMs = latestMs - hardMs * TUNING.jitterShare;
+			assert.ok(softMs <= latestMs && softMs >= earliestMs - 1, `${softMs}`);
+		}
+	}
+});
+
 test("no order of events installs at the sender what the receiver did not confirm", () => {
 	const step = fc.constantFrom<StepName>("install", "switch", "remove");
 	const role = fc.constantFrom<Role>("sender", "receiver");

@@ -14,6 +14,11 @@ export interface Tuning {
 	readonly softShare: number;
 	/** … and earlier by up to this share, by chance: links must not rekey in step. */
 	readonly jitterShare: number;
+	/**
+	 * A successor gets so long at least to be in use, or half the lifetime: messages
+	 * may be lost, machines busy.
+	 */
+	readonly marginMs: number;
 	/** First pause after a refusal; doubles each time. */
 	readonly refusedMs: number;
 	readonly refusedMaxMs: number;
@@ -28,6 +33,7 @@ export const TUNING: Tuning = {
 	graceMs: 2_000,
 	softShare: 0.8,
 	jitterShare: 0.1,
+	marginMs: 1_000,
 	refusedMs: 1_000,
 	refusedMaxMs: 60_000,
 	usageMs: 5_000,

@@ -93,6 +93,7 @@ enum path_flags {
 	PATH_DSCP = 8,		/* another DSCP may be of another path: it is part of every key */
 	PATH_SEALED = 16,	/* a hop of it here has HOP_SEALED or HOP_SIGNED */
 	PATH_FAILED = 32,	/* packets that enter it take `backup` */
+	PATH_PLAIN = 64,	/* it is sealed, but a hop from here to another node is in the clear */
 };
 
 enum rule_flags {

@@ -58,11 +58,14 @@ int wire(struct __sk_buff *skb)
 	/* A copy that asks ahead would show the packet. */
 	if (s.nsh.base & bpf_htons(NSH_OAM))
 		return drop(skb, 0, DROP_PLAINTEXT, place >> 8);
+	/* Nothing else of a sealed path has a reason to leave; a hop's flags alone open none. */
 	hop = hop_at(place >> 8, place, &index);
-	if (!hop || hop->kind != HOP_NODE || !through_ef(hop))
-		return TC_ACT_OK;
-	if (hop->flags & HOP_SIGNED && type == NSH_MD2)
-		return TC_ACT_OK;
+	if (hop && hop->kind == HOP_NODE) {
+		if (!through_ef(hop) && path->flags & PATH_PLAIN)
+			return TC_ACT_OK;
+		if (hop->flags & HOP_SIGNED && type == NSH_MD2)
+			return TC_ACT_OK;
+	}
 	return drop(skb, 0, DROP_PLAINTEXT, place >> 8);
 }
 

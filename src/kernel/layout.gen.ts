@@ -308,6 +308,8 @@ export const PathFlags = {
 	SEALED: 16,
 	/** packets that enter it take `backup` */
 	FAILED: 32,
+	/** it is sealed, but a hop from here to another node is in the clear */
+	PLAIN: 64,
 } as const;
 export type PathFlags = (typeof PathFlags)[keyof typeof PathFlags];
 

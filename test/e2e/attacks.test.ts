@@ -4,20 +4,26 @@
  * and under no other, and brings nothing to anybody.
  */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { LabAuc } from "../../lab/auc.js";
 import { Fleet, prefixOf } from "../../lab/fleet.js";
 import { buildLab, type Lab } from "../../lab/lab.js";
 import { type Capture, startCapture } from "../../lab/traffic/capture.js";
 import { Datagrams } from "../../lab/traffic/datagrams.js";
+import { pinDirectory } from "../../src/agent/dataplane.js";
 import {
 	EF_MACS,
 	efNamespace,
 	macOf,
 	namespaceName,
 } from "../../src/functions/names.js";
+import type { MapDefinition } from "../../src/kernel/codec.js";
+import { HopFlags, MAPS } from "../../src/kernel/layout.gen.js";
+import { BpfMap } from "../../src/kernel/map.js";
 import { RawSocket } from "../../src/kernel/rawsocket.js";
 import type { PathSummary } from "../../src/plan/path.js";
+import { SI_START } from "../../src/plan/state.js";
 import {
 	type BuildLayer,
 	eth,
@@ -587,6 +593,30 @@ describe("attacks on sealed hops", () => {
 						packet(eth(), ip(tunnel(spi(policy), fromUser(policy, FORGED)))),
 					);
 			});
+		});
+
+		it("a flow rule that leads a sealed hop past the encryption function", async () => {
+			const pins = pinDirectory(prefixOf(lab), "in");
+			const map = <K, V>(definition: MapDefinition<K, V>) =>
+				BpfMap.open(join(pins, definition.name), definition);
+			const [paths, hops] = [map(MAPS.paths), map(MAPS.hops)];
+			try {
+				for (const policy of ["mail", "signed"] as const) {
+					const { firstHop = 0 } = paths.get(spi(policy)) ?? {};
+					const index = firstHop + SI_START - SI;
+					const hop = hops.get(index);
+					assert.ok(hop && hop.flags & (HopFlags.SEALED | HopFlags.SIGNED));
+					hops.set(index, { ...hop, flags: 0 });
+					await atIn.counts({ plaintext: 1 }, () => say(policy));
+					hops.set(index, hop);
+					await refused.counts({ "ef opened": 1 }, async () =>
+						arrives(say(policy)),
+					);
+				}
+			} finally {
+				paths.close();
+				hops.close();
+			}
 		});
 
 		it("an encryption function, by either side", async () => {

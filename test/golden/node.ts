@@ -28,6 +28,8 @@ export const SPI = {
 	/** As `remote`, but sealed between the nodes: encrypted, or signed. */
 	sealed: 15,
 	signed: 17,
+	/** It comes by twice: in the clear first, sealed then. */
+	mixed: 19,
 } as const;
 
 export const BLUE = 1;
@@ -117,6 +119,12 @@ const paths: PathState[] = [
 		spi: SPI.signed,
 		forward: [firewall, { ...edge2, sealed: "mac" }, null],
 		reverse: [null, { ...firewall, sealed: "mac" }, exit],
+		mtu: 1372,
+	}),
+	pair({
+		spi: SPI.mixed,
+		forward: [edge2, { ...edge2, sealed: "esp" }, null],
+		reverse: [null, { ...edge2, sealed: "esp" }, edge2],
 		mtu: 1372,
 	}),
 	pair({

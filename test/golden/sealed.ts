@@ -274,6 +274,20 @@ export const sealed: readonly Row[] = [
 		wire(f.toEdge2(SPI.sealed, 254, { nsh: { oam: true } }, f.up4, f.syn(465))),
 		"plaintext",
 	),
+	drops(
+		"on the wire: a sealed path from a place that is none of its ways out",
+		wire(f.toEdge2(SPI.sealed, 255, {}, f.up4, f.syn(465))),
+		"plaintext",
+	),
+	passes(
+		"on the wire: the hop in the clear of a path that has a sealed one, too",
+		wire(f.toEdge2(SPI.mixed, 255, {}, f.up4, f.syn(443))),
+	),
+	drops(
+		"on the wire: plaintext of the sealed hop of such a path",
+		wire(f.toEdge2(SPI.mixed, 254, {}, f.up4, f.syn(443))),
+		"plaintext",
+	),
 	passes(
 		"on the wire: signed",
 		wire(f.toEdge2(SPI.signed, 254, MAC_TLV, f.up4, f.syn(993))),

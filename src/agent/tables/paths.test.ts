@@ -92,6 +92,23 @@ test("each direction enters a port on its side and comes back on the other", () 
 	);
 });
 
+test("a path says that it is sealed here, and whether all of it that leaves is", () => {
+	const m = maps();
+	const tables = new PathTables(m, m.quiesce);
+	const node = { kind: "node", nodeId: 9 } as const;
+	const sealed = { ...node, sealed: "esp" } as const;
+	const flagsOf = (...hops: PathState["hops"]) => {
+		tables.put({ ...forward, length: hops.length - 1, hops }, 1, attached);
+		return m.paths.get(5)?.flags;
+	};
+	const { PRESENT, SEALED, PLAIN } = PathFlags;
+	assert.equal(flagsOf(node, null), PRESENT);
+	tables.remove([5]);
+	assert.equal(flagsOf(sealed, null), PRESENT | SEALED);
+	tables.remove([5]);
+	assert.equal(flagsOf(node, sealed, null), PRESENT | SEALED | PLAIN);
+});
+
 test("hops come before their path, and go when nobody looks at them any more", () => {
 	const m = maps();
 	const tables = new PathTables(m, m.quiesce);

@@ -68,9 +68,15 @@ export function pathValue(
 				? PathFlags.FAR
 				: 0) |
 			(path.byDscp ? PathFlags.DSCP : 0) |
-			(path.hops.some((hop) => hop?.sealed) ? PathFlags.SEALED : 0),
+			secrecy(path),
 		backup: path.backup ?? 0,
 	};
+}
+
+function secrecy({ hops }: PathState): number {
+	if (!hops.some((hop) => hop?.sealed)) return 0;
+	const plain = hops.some((hop) => hop?.kind === "node" && !hop.sealed);
+	return PathFlags.SEALED | (plain ? PathFlags.PLAIN : 0);
 }
 
 const SEALED = { esp: HopFlags.SEALED, mac: HopFlags.SIGNED } as const;

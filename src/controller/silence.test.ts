@@ -53,7 +53,24 @@ test("so is one whose encryption function is down, as it says itself", () => {
 	silence.status("a", status("up", 2));
 	assert.deepEqual(told, ["b true"]);
 	silence.status("a", status("up"));
+	assert.deepEqual(told, ["b true"]);
+	silence.status("b", status("up"));
 	assert.deepEqual(told, ["b true", "b false"]);
+});
+
+test("a dead node stays so when nobody listens for it any more, until it says more", () => {
+	const { silence, told } = world();
+	for (const node of ["a", "b"]) silence.status(node, status("up"));
+	silence.status("b", undefined);
+	silence.status("a", status("up", 2));
+	silence.status("a", status("up"));
+	assert.deepEqual(told, ["b true"]);
+	assert.ok(silence.isDead("b"));
+	/* Nothing is sealed there now. */
+	const { ef: _, ...without } = status("up");
+	silence.status("b", without);
+	assert.deepEqual(told, ["b true", "b false"]);
+	assert.ok(!silence.isDead("b"));
 });
 
 test("two that are well and do not hear each other are both alive", () => {

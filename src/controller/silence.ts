@@ -20,6 +20,7 @@ const STALE_MS = 1500;
 export interface Silence {
 	/** What a node says of itself and of others; undefined: its agent is gone. */
 	status(node: string, status: NodeStatus | undefined): void;
+	isDead(node: string): boolean;
 }
 
 interface Said {
@@ -38,6 +39,16 @@ export function createSilence({
 
 	const isWell = (node: string) => said.get(node)?.status.ef?.state === "up";
 
+	/**
+	 * That nobody misses it any more says nothing: once it is planned without,
+	 * nobody listens for it. It has to say so itself, with its encryption function
+	 * up, or none, as it needs none.
+	 */
+	function isBack(node: string): boolean {
+		const last = said.get(node);
+		return last !== undefined && (last.status.ef?.state ?? "up") === "up";
+	}
+
 	function isStale(node: string): boolean {
 		const last = said.get(node);
 		return last !== undefined && nowMs() - last.atMs >= STALE_MS;
@@ -55,7 +66,10 @@ export function createSilence({
 			hangs(node);
 		}
 		const before = dead;
-		dead = new Set(silent.filter((node) => !isWell(node)));
+		dead = new Set([
+			...silent.filter((node) => !isWell(node)),
+			...[...before].filter((node) => !isBack(node)),
+		]);
 		for (const node of dead) if (!before.has(node)) changed(node, true);
 		for (const node of before) if (!dead.has(node)) changed(node, false);
 	}
@@ -66,5 +80,6 @@ export function createSilence({
 			else said.delete(node);
 			review();
 		},
+		isDead: (node) => dead.has(node),
 	};
 }

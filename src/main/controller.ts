@@ -274,6 +274,8 @@ function listen(
 		status(node, status) {
 			draining.status(node, status);
 			silence.status(node, status);
+			/* Also where an earlier controller saw it die. */
+			if (!silence.isDead(node)) reconciler.health(node, false);
 			for (const item of status.instances) {
 				const name = `${item.function}/${item.instance}`;
 				// One that starts is what it was before: down, or new.

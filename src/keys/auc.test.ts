@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Auc } from "./auc.js";
-import type { AucCommand, AucEvent } from "./auc-state.js";
+import { type AucCommand, type AucEvent, newAuc } from "./auc-state.js";
 import { type EnrolRequest, proofOf } from "./enrol-messages.js";
 import type { EfMessage } from "./messages.js";
 import type { Link } from "./sa.js";
@@ -19,7 +19,7 @@ const links: readonly Link[] = [
 
 /** A centre, and what it says in short words: `install b 7/254`. */
 function start() {
-	const auc = new Auc({ tuning: TUNING, random: noise(1) });
+	const auc = new Auc({ tuning: TUNING, random: noise(1), nowMs: 0 });
 	const words = (commands: readonly AucCommand[]) =>
 		commands.map((one) => {
 			if (one.type === "audit") {
@@ -75,6 +75,56 @@ function serving() {
 	}
 	return { ...one, sessions };
 }
+
+test("a rekey that is due is to be stored, whatever brings it about", () => {
+	const idle = (auc: Auc, sessions: ReadonlyMap<string, string>) => {
+		const session = sessions.get("a") ?? "";
+		const usage = { type: "usage", session, uses: [] } as const;
+		const nonce = "0".repeat(64);
+		return [
+			{ type: "message", from: "b", message: { type: "hello", boot: "2" } },
+			{ type: "message", from: "a", message: usage },
+			{
+				type: "enrol",
+				connection: 1,
+				message: { type: "enrol", ef: "nobody", nonce },
+			},
+			{ type: "time" },
+		].map((event) => (nowMs: number) => {
+			auc.handle({ ...event, nowMs } as AucEvent);
+			return auc.takeChanged();
+		});
+	};
+	for (let at = 0; at < 4; at++) {
+		const { auc, sessions } = serving();
+		assert.ok(auc.takeChanged());
+		const happens = idle(auc, sessions)[at];
+		assert.ok(happens);
+		assert.equal(happens(0), false, `event ${at} alone changes nothing`);
+		assert.equal(happens(auc.nextMs), true, `event ${at}: a rekey is due`);
+	}
+});
+
+test("no generation comes twice, though what was issued last was not stored", () => {
+	const { auc } = serving();
+	const stored = structuredClone([...auc.state.links]);
+	const dueMs = auc.nextMs;
+	auc.handle({ type: "time", nowMs: dueMs });
+	const issued = [...auc.state.links.values()].map((one) => one.generation);
+	const state = { ...newAuc(), declared: true, links: new Map(stored) };
+	const again = new Auc({
+		tuning: TUNING,
+		random: noise(2),
+		nowMs: dueMs + 100,
+		state,
+	});
+	again.handle({ type: "time", nowMs: dueMs + 100 });
+	for (const [at, { generation }] of [
+		...again.state.links.values(),
+	].entries()) {
+		assert.ok(generation > (issued[at] ?? Number.POSITIVE_INFINITY));
+	}
+});
 
 const phases = (auc: Auc) =>
 	[...auc.state.links.values()].map(({ sas }) =>

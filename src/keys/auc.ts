@@ -51,19 +51,25 @@ export class Auc {
 	/** Not stored: a centre that starts asks every EF what it holds. */
 	readonly #present = new Map<string, Presence>();
 	#commands: AucCommand[] = [];
-	#nowMs = 0;
+	#nowMs: number;
+	#isChanged = false;
 
 	constructor(options: {
 		readonly tuning: Tuning;
 		readonly random: RandomBytes;
+		readonly nowMs: number;
 		/** As it was stored; it is taken over, not copied. */
 		readonly state?: AucState;
 	}) {
 		this.#tuning = options.tuning;
 		this.#random = options.random;
+		this.#nowMs = options.nowMs;
 		this.state = options.state ?? newAuc();
 		this.#enrol = new EnrolAuc(this.state.enrolments, options.random);
-		for (const [id, { link, sas }] of this.state.links) {
+		for (const [id, held] of this.state.links) {
+			/* As of a new link: what was issued and not stored is not issued again. */
+			held.generation = Math.max(held.generation, this.#nowMs);
+			const { link, sas } = held;
 			this.#deadlines.set(id, this.#machine(id).nextMs);
 			for (const one of [link, ...sas.map((sa) => sa.link)]) {
 				if (one) this.#index(id, one);
@@ -74,6 +80,10 @@ export class Auc {
 	/** Throws a RangeError for links or keys that cannot be; nothing is changed then. */
 	handle(event: AucEvent): AucCommand[] {
 		this.#nowMs = event.nowMs;
+		const { type } = event;
+		/* Of a message it depends on what is in it. */
+		this.#isChanged ||=
+			type !== "time" && type !== "message" && type !== "enrol";
 		switch (event.type) {
 			case "time":
 				break;
@@ -123,6 +133,16 @@ export class Auc {
 		return commands;
 	}
 
+	/**
+	 * Whether `state` may be another than when this was last asked: it is to be
+	 * stored before any command is carried out that came since.
+	 */
+	takeChanged(): boolean {
+		const isChanged = this.#isChanged;
+		this.#isChanged = false;
+		return isChanged;
+	}
+
 	/** Whether a certificate of this name and number counts. */
 	isCurrent(ef: string, serial: string): boolean {
 		return this.state.certificates.get(ef)?.includes(serial) ?? false;
@@ -160,7 +180,9 @@ export class Auc {
 
 	#advance(): void {
 		const due = this.#deadlines.takeDue(this.#nowMs);
-		for (const id of new Set([...this.#touched, ...due])) {
+		const acting = new Set([...this.#touched, ...due]);
+		this.#isChanged ||= acting.size > 0;
+		for (const id of acting) {
 			const machine = this.#machines.get(id);
 			if (!machine) continue;
 			machine.advance(this.#nowMs);
@@ -285,6 +307,7 @@ export class Auc {
 		if (message.type === "report" && here.offered?.session === session) {
 			here.session = session;
 			here.offered = undefined;
+			this.#isChanged = true;
 			this.#audit({ what: "session", ef: from });
 			this.#enrol.came(from);
 			this.#report(from, message.held);

@@ -67,6 +67,15 @@ test("receiver first, then sender, then the switch; each acknowledged", () => {
 	assert.deepEqual(done("switch", "sender", 1), ["audit in-use 1"]);
 });
 
+test("a generation whose SPI another SA has is passed over, not waited for", () => {
+	const { machine, state, act } = inUse();
+	state.generation = 16;
+	assert.deepEqual(
+		act(() => machine.ask()),
+		["audit issue 18 asked", "install b 18"],
+	);
+});
+
 test("a rekey: the old SA goes last, at the receiver once it is drained", () => {
 	const { machine, state, at, done } = inUse();
 	const dueMs = machine.nextMs;

@@ -351,23 +351,33 @@ export class LinkMachine {
 	#issueMs(): number {
 		const { link, sas, rekey, holdOffMs } = this.state;
 		if (!link || sas.some(isPending)) return Number.POSITIVE_INFINITY;
-		const next = this.state.generation + 1;
-		const taken = sas.find(
-			({ generation }) => (next - generation) % GENERATION_SLOTS === 0,
-		);
-		/* Its slot is free once that one is gone; `nextMs` knows when. */
-		if (taken) return Number.POSITIVE_INFINITY;
+		/* A slot is free once another SA is gone; `nextMs` knows when. */
+		if (this.#free() === undefined) return Number.POSITIVE_INFINITY;
 		const current = this.#newest();
 		const wantedMs =
 			rekey || !current ? 0 : current.issuedMs + current.soft.timeMs;
 		return Math.max(holdOffMs, wantedMs);
 	}
 
+	/** The next generation whose slot no other SA has. */
+	#free(): number | undefined {
+		const { generation, sas } = this.state;
+		const taken = new Set(sas.map((sa) => sa.generation % GENERATION_SLOTS));
+		for (let ahead = 1; ahead <= GENERATION_SLOTS; ahead++) {
+			if (!taken.has((generation + ahead) % GENERATION_SLOTS)) {
+				return generation + ahead;
+			}
+		}
+		return undefined;
+	}
+
 	#issue(nowMs: number): void {
 		const { state, random, tuning } = this;
 		const { link } = state;
-		if (!link || nowMs < this.#issueMs()) return;
-		const sa = issueSa(link, ++state.generation, nowMs, tuning, random);
+		const next = this.#free();
+		if (!link || next === undefined || nowMs < this.#issueMs()) return;
+		state.generation = next;
+		const sa = issueSa(link, next, nowMs, tuning, random);
 		this.#keys.set(sa, newKey(link, random));
 		const reason = state.rekey ?? (this.#newest() ? "time" : "first");
 		state.rekey = undefined;

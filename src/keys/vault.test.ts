@@ -13,7 +13,7 @@ const kek = () => new Secret(Buffer.from(KEK));
 
 /** With a key on its way, and one to enrol with. */
 function busy(): Auc {
-	const auc = new Auc({ tuning: TUNING, random: noise(1) });
+	const auc = new Auc({ tuning: TUNING, random: noise(1), nowMs: 1 });
 	const key = new Secret(Buffer.from(PRECONFIGURED));
 	auc.handle({ type: "configure", nowMs: 1, ef: "a", key });
 	auc.handle({ type: "declare", nowMs: 1, links: [LINK] });
@@ -39,7 +39,7 @@ test("what was sealed is what comes out, and the centre goes on with it", () => 
 	const auc = busy();
 	const sealed = seal(auc.state, kek(), noise(2));
 	const state = unseal(sealed, kek());
-	const again = new Auc({ tuning: TUNING, random: noise(3), state });
+	const again = new Auc({ tuning: TUNING, random: noise(3), nowMs: 1, state });
 	assert.equal(shown(again), shown(auc));
 	assert.match(shown(again), /"install-receiver".*"c"/);
 	assert.equal(again.nextMs, auc.nextMs);

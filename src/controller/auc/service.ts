@@ -75,6 +75,7 @@ export class AucService {
 		this.auc = new Auc({
 			tuning: options.tuning ?? TUNING,
 			random: options.random ?? randomBytes,
+			nowMs: Date.now(),
 			...(state && { state }),
 		});
 	}
@@ -164,7 +165,7 @@ export class AucService {
 		const event = { ...happening, nowMs: Date.now() } as AucEvent;
 		const commands = this.auc.handle(event);
 		this.#setTimer();
-		if (changes(happening, commands)) {
+		if (this.auc.takeChanged()) {
 			this.#isChanged = true;
 			this.#commands.push(...commands);
 		} else {
@@ -244,17 +245,6 @@ export class AucService {
 			this.#event({ type: "unsigned", ef, request, reason: causeOf(error) });
 		}
 	}
-}
-
-/** Whether there is something to store: strangers and greetings change nothing. */
-function changes(
-	{ type, ...event }: Happening,
-	commands: readonly AucCommand[],
-): boolean {
-	if (type === "enrol") return false;
-	if (type === "time") return commands.length > 0;
-	const isIdle = (said: string) => said === "hello" || said === "usage";
-	return !("message" in event && isIdle(event.message.type));
 }
 
 function causeOf(error: unknown): string {

@@ -195,7 +195,7 @@ export class World implements Surroundings {
 		const { tuning, bytes } = this;
 		this.note(`centre starts ${stored ? "again" : "without memory"}`);
 		const state = stored ? unseal(this.#stored, this.#kek) : newAuc();
-		this.auc = new Auc({ tuning, random: bytes, state });
+		this.auc = new Auc({ tuning, random: bytes, nowMs: this.nowMs, state });
 		this.declare();
 		for (const station of this.stations.values()) {
 			/* Others find out by what they send. */

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import type { Host, Lab } from "../../../lab/lab.js";
 import { type Capture, startCapture } from "../../../lab/traffic/capture.js";
 import { RawSocket } from "../../../src/kernel/rawsocket.js";
+import type { BuildLayer } from "../../../src/wire/build.js";
+import { EtherType } from "../../../src/wire/ethernet.js";
 import { readPcap } from "../../../src/wire/pcap.js";
 import { until } from "../until.js";
 import { at } from "./star.js";
@@ -19,10 +21,11 @@ const HOLD_BACK = `table ip attack {
 `;
 const MACS = 12;
 
-export async function macAt(host: Host, name: string): Promise<Buffer> {
+export async function macAt(host: Host, name: string): Promise<string> {
 	const text = await host.must(["ip", "-j", "link", "show", "dev", name]);
 	const [link] = JSON.parse(text) as { address: string }[];
-	return Buffer.from(link?.address.replaceAll(":", "") ?? "", "hex");
+	assert.ok(link);
+	return link.address;
 }
 
 export class Attacker {
@@ -47,7 +50,7 @@ export class Attacker {
 		const macs = [
 			await macAt(lab.host("out"), "up"),
 			await macAt(host, "out"),
-		] as const;
+		].map((mac) => Buffer.from(mac.replaceAll(":", ""), "hex"));
 		return new Attacker(host, capture, Buffer.concat(macs));
 	}
 
@@ -123,4 +126,9 @@ export function patched(
 	const copy = Buffer.from(frame);
 	for (const [offset, bytes] of patches) copy.set(bytes, offset);
 	return copy;
+}
+
+/** A whole IPv4 packet as what follows Ethernet. */
+export function ip(bytes: Uint8Array): BuildLayer {
+	return { etherType: EtherType.ipv4, header: () => Buffer.from(bytes) };
 }

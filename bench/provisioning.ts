@@ -8,7 +8,7 @@ import { type Calls, Providers } from "../lab/providers.js";
 import { type Figure, median, round } from "./lib/figure.js";
 import type { Measurement } from "./lib/report.js";
 
-const CHANGES = 5;
+const CHANGES = 3;
 const FAILURES = 5;
 const FULL = 5;
 /** Of a stream, before something happens and after it. */
@@ -27,6 +27,11 @@ const PAPER = {
 	failover: 211_000,
 } as const;
 
+const WORDS = {
+	kill: "whose programs are killed",
+	hang: "that loses its power",
+} as const;
+
 const SEALED: Calls = { encrypt: "between-nodes", mail: true };
 
 export async function provisioning(): Promise<Measurement> {
@@ -34,8 +39,9 @@ export async function provisioning(): Promise<Measurement> {
 		figures: [
 			...(await fullProvisioning()),
 			...(await withProviders(changes)),
-			...(await withProviders((open) => failover(open, true))),
-			...(await withProviders((open) => failover(open, false))),
+			...(await withProviders((open) => failover(open, true, "kill"))),
+			...(await withProviders((open) => failover(open, false, "kill"))),
+			...(await withProviders((open) => failover(open, false, "hang"))),
 		],
 	};
 }
@@ -171,6 +177,7 @@ function lossless(
 async function failover(
 	providers: Providers,
 	protect: boolean,
+	ends: "kill" | "hang",
 ): Promise<Figure[]> {
 	await providers.apply({ encrypt: { when: "between-nodes", protect } });
 	const failures: Outage[] = [];
@@ -179,7 +186,7 @@ async function failover(
 		await carriedBy(providers, "b1");
 		failures.push(
 			await outage(providers, async () => {
-				await providers.kill("isp-b");
+				await providers[ends]("isp-b");
 				await passes(providers, "c1");
 			}),
 		);
@@ -190,7 +197,8 @@ async function failover(
 			}),
 		);
 	}
-	const name = `failover of a node, ${protect ? "protected" : "unprotected"}`;
+	const way = protect ? "protected" : "unprotected";
+	const name = `failover, ${way}, of a node ${WORDS[ends]}`;
 	const figure = (which: string, value: number): Figure => ({
 		figure: `${name}, ${which}`,
 		value: round(value),

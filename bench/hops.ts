@@ -17,7 +17,7 @@ const NODES = ["node1", "node2"] as const;
  */
 const LENGTHS = [1, 3, 5, 7, 11, 17, 25];
 const ROUNDS = 5;
-const SECONDS = 2;
+const SECONDS = 1;
 /** How far below what is expected is still within what measurements swing. */
 const REACH = ">= 0.9";
 

@@ -13,6 +13,7 @@ import fastify, {
 	type RawReplyDefaultExpression,
 	type RawRequestDefaultExpression,
 } from "fastify";
+import type { TlsIdentity } from "../controller/ca.js";
 import { authenticate } from "./auth.js";
 import type { Context } from "./context.js";
 import { failure, failureOf } from "./failure.js";
@@ -45,13 +46,6 @@ const HEADERS_TIMEOUT_MS = 10_000;
 /** To receive a whole request; answers may take as long as they need. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
-export interface TlsOptions {
-	readonly key: string;
-	/** The server's certificate and the root: agents pin the root at joining. */
-	readonly cert: string;
-	readonly ca: string;
-}
-
 export type App = FastifyInstance<
 	Server,
 	RawRequestDefaultExpression<Server>,
@@ -62,7 +56,7 @@ export type App = FastifyInstance<
 
 export async function createApp(
 	context: Context,
-	tls: TlsOptions,
+	tls: TlsIdentity,
 	logLevel: string,
 ): Promise<App> {
 	const app: App = fastify({
@@ -78,7 +72,6 @@ export async function createApp(
 		requestTimeout: REQUEST_TIMEOUT_MS,
 		https: {
 			...tls,
-			minVersion: "TLSv1.3",
 			// Tokens need no certificate; routes for agents check it (auth.ts).
 			requestCert: true,
 			rejectUnauthorized: false,

@@ -53,7 +53,27 @@ export interface Authority {
 	issue(csr: string, node: string, lifeMs?: number): Promise<IssuedCertificate>;
 }
 
+/** What a server proves itself with, and what it accepts: for now, or a renewal. */
+export interface TlsIdentity {
+	readonly key: string;
+	/** The server's certificate and the root: who joins pins the root. */
+	readonly cert: string;
+	readonly ca: string;
+	/** Part of it, as Node's setSecureContext otherwise goes back to its default. */
+	readonly minVersion: "TLSv1.3";
+}
+
 x509.cryptoProvider.set(webcrypto);
+
+/** As `authority.server`, the way TLS wants it. */
+export async function serverIdentity(
+	authority: Authority,
+	names: readonly string[],
+): Promise<TlsIdentity> {
+	const { key, certificate } = await authority.server(names);
+	const { certificate: ca } = authority;
+	return { key, cert: `${certificate}\n${ca}`, ca, minVersion: "TLSv1.3" };
+}
 
 /** Opens the authority in the directory; creates its root at first start. */
 export async function openAuthority(

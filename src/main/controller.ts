@@ -12,7 +12,7 @@ import { RateLimit } from "../controller/auc/limits.js";
 import { localAuthority } from "../controller/auc/local.js";
 import { remoteAuthority } from "../controller/auc/remote.js";
 import { AucService } from "../controller/auc/service.js";
-import { openAuthority } from "../controller/ca.js";
+import { openAuthority, serverIdentity } from "../controller/ca.js";
 import { believe } from "../controller/claims.js";
 import { type Delivery, openDelivery } from "../controller/delivery.js";
 import {
@@ -144,14 +144,7 @@ export async function startController(
 			...new Set(["localhost", "127.0.0.1", "::1", ...concrete(host)]),
 			...(options.names ?? []),
 		];
-		const secureContext = async () => {
-			const pair = await authority.server(names);
-			return {
-				key: pair.key,
-				cert: `${pair.certificate}\n${authority.certificate}`,
-				ca: authority.certificate,
-			};
-		};
+		const identity = () => serverIdentity(authority, names);
 		const app = await createApp(
 			{
 				store,
@@ -165,7 +158,7 @@ export async function startController(
 				keyCounts,
 				version: packageVersion(),
 			},
-			await secureContext(),
+			await identity(),
 			options.logLevel ?? "info",
 		);
 		// The reconciler ends before it: agents that leave with the server must
@@ -174,7 +167,7 @@ export async function startController(
 		warn = (line) => app.log.warn(line);
 		log.follow((event) => app.log.info({ event }, event.message));
 		const renewal = setInterval(() => {
-			secureContext().then(
+			identity().then(
 				(next) => app.server.setSecureContext(next),
 				(error) => app.log.error({ err: error }, "server certificate"),
 			);

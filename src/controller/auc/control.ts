@@ -16,10 +16,10 @@ import { ALGORITHMS, type Algorithm, type Link } from "../../keys/sa.js";
 import { Secret } from "../../keys/secret.js";
 import { linkId, MAX_E_SPI } from "../../keys/spi.js";
 import { Name } from "../../model/terms.js";
+import type { TlsIdentity } from "../ca.js";
 import { Fault } from "../fault.js";
 import type { KeyAuthority } from "./authority.js";
 import { CONTROLLER_NAME } from "./credentials.js";
-import type { TlsIdentity } from "./listener.js";
 import type { Trail } from "./trail.js";
 
 /** 100,000 links. */
@@ -86,7 +86,6 @@ export async function openControl(
 		forceCloseConnections: true,
 		https: {
 			...identity,
-			minVersion: "TLSv1.3",
 			requestCert: true,
 			rejectUnauthorized: true,
 		},

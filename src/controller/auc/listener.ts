@@ -16,13 +16,8 @@ import {
 import type { EnrolReply, EnrolRequest } from "../../keys/enrol-messages.js";
 import { Deframer, framed } from "../../keys/framing.js";
 import type { AucMessage, EfMessage } from "../../keys/messages.js";
+import type { TlsIdentity } from "../ca.js";
 import { RateLimit, Tally } from "./limits.js";
-
-export interface TlsIdentity {
-	readonly key: string;
-	readonly cert: string;
-	readonly ca: string;
-}
 
 /** What a centre does with what arrives. */
 export interface AucHearer {
@@ -87,7 +82,6 @@ export async function listen(
 
 	const tls = createTlsServer({
 		...identity,
-		minVersion: "TLSv1.3",
 		requestCert: true,
 		rejectUnauthorized: false,
 		handshakeTimeout: HANDSHAKE_MS,

@@ -22,7 +22,14 @@ interface Asked {
 export function remoteAuthority(credentials: Credentials): KeyAuthority {
 	const { url, efs, ca, key, certificate: cert } = credentials;
 	const dispatcher = new Agent({
-		connect: { ca, key, cert, servername: AUC_NAME, timeout: TIMEOUT_MS },
+		connect: {
+			ca,
+			key,
+			cert,
+			servername: AUC_NAME,
+			minVersion: "TLSv1.3",
+			timeout: TIMEOUT_MS,
+		},
 	});
 	const closing = new AbortController();
 	const returning: (() => void)[] = [];

@@ -10,9 +10,14 @@ import type { AucCommand, AucEvent } from "../../keys/auc-state.js";
 import { AUC_NAME, AUC_PORT } from "../../keys/enrol-messages.js";
 import type { RandomBytes } from "../../keys/secret.js";
 import { TUNING, type Tuning } from "../../keys/tuning.js";
-import { type Authority, openAuthority } from "../ca.js";
+import {
+	type Authority,
+	openAuthority,
+	serverIdentity,
+	type TlsIdentity,
+} from "../ca.js";
 import { Fault } from "../fault.js";
-import { type AucListener, listen, type TlsIdentity } from "./listener.js";
+import { type AucListener, listen } from "./listener.js";
 import { openSnapshot, type Snapshot } from "./snapshot.js";
 import { Trail } from "./trail.js";
 
@@ -153,10 +158,8 @@ export class AucService {
 	}
 
 	/** What it proves itself with, for as long as its certificate lasts. */
-	async identity(): Promise<TlsIdentity> {
-		const { key, certificate } = await this.authority.server([AUC_NAME]);
-		const { certificate: ca } = this.authority;
-		return { key, cert: `${certificate}\n${ca}`, ca };
+	identity(): Promise<TlsIdentity> {
+		return serverIdentity(this.authority, [AUC_NAME]);
 	}
 
 	#event(happening: Happening): void {

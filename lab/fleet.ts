@@ -6,13 +6,14 @@ import { EventEmitter, once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Node } from "../src/agent/node.js";
+import { Node, type NodeOptions } from "../src/agent/node.js";
 import type { Intent } from "../src/model/intent.js";
 import { NO_MEMORY } from "../src/plan/allocate.js";
 import type { PathSummary } from "../src/plan/path.js";
-import { createPlanner } from "../src/plan/plan.js";
+import { createPlanner, type Plan } from "../src/plan/plan.js";
 import type { AucAddress } from "../src/plan/protocol.js";
 import type { NodeState } from "../src/plan/state.js";
+import { type States, transition } from "../src/plan/transition.js";
 import type { Lab } from "./lab.js";
 
 /** Where the nodes' encryption functions get their keys. */
@@ -22,6 +23,8 @@ export interface KeySource {
 	enrol(node: string, key: Buffer): void;
 	/** All links there shall be. */
 	declare(states: Iterable<NodeState>): Promise<void>;
+	/** Resolves once all of them have keys in use. */
+	ready(): Promise<void>;
 }
 
 export class Fleet {
@@ -55,13 +58,20 @@ export class Fleet {
 	}
 
 	/** Ends a node's agent and starts another one, which adopts what runs. */
-	async restart(node: string): Promise<void> {
+	async restart(
+		node: string,
+		options: Pick<NodeOptions, "replaceLayout"> = {},
+	): Promise<void> {
 		await this.node(node).close();
-		await this.#open(node);
+		await this.#open(node, options);
 	}
 
-	async #open(node: string): Promise<void> {
+	async #open(
+		node: string,
+		options: Pick<NodeOptions, "replaceLayout"> = {},
+	): Promise<void> {
 		const opened = await Node.open({
+			...options,
 			prefix: prefixOf(this.#lab),
 			node,
 			netns: this.#lab.netns(node),
@@ -81,15 +91,36 @@ export class Fleet {
 		return join(this.#stateDir, node);
 	}
 
-	/** Paths of the plan that runs now. */
+	/** Paths of the plan that runs now; nothing is left of the one before. */
 	async apply(intent: Intent): Promise<readonly PathSummary[]> {
+		const plan = this.#plan(intent);
+		await this.#keys?.declare(plan.states.values());
+		await this.#give(plan.states);
+		return plan.paths;
+	}
+
+	/** As a controller does it, up to where the old paths drain. */
+	async switchTo(intent: Intent): Promise<void> {
+		const running = new Map(
+			[...this.#nodes].map(([name, { state }]) => [name, state]),
+		);
+		const stages = transition(running, this.#plan(intent).states);
+		await this.#give(stages.make);
+		await this.#keys?.declare(stages.make.values());
+		await this.#keys?.ready();
+		await this.#give(stages.switch);
+	}
+
+	#plan(intent: Intent): Plan {
 		const { plan, memory } = this.#planner(intent, this.#memory);
 		const [problem] = plan.problems;
 		if (problem) throw new Error(`plan: ${problem.message}`);
 		this.#memory = memory;
-		await this.#keys?.declare(plan.states.values());
-		for (const [name, state] of plan.states) await this.node(name).apply(state);
-		return plan.paths;
+		return plan;
+	}
+
+	async #give(states: States): Promise<void> {
+		for (const [name, state] of states) await this.node(name).apply(state);
 	}
 
 	/** The next event of a kind that any node tells, from now on. */

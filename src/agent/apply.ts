@@ -35,6 +35,8 @@ export interface Surroundings {
 	readonly netns: string | undefined;
 	/** Told of instances whose packets are led elsewhere. */
 	readonly told: Told;
+	/** Told of interfaces whose packets may have passed in the clear until now. */
+	readonly exposed: (names: readonly string[]) => void;
 }
 
 export interface RunOptions {
@@ -59,11 +61,11 @@ export class Applier {
 
 	/** Reads from the tables what former runs left in them. */
 	constructor(around: Surroundings, state: NodeState) {
-		const { plane, instances, settings, netns, told } = around;
+		const { plane, instances, settings, netns, told, exposed } = around;
 		this.#around = around;
 		this.#desired = state;
 		const tables = new Tables(plane.maps);
-		const interfaces = new Interfaces(plane, settings, netns);
+		const interfaces = new Interfaces(plane, settings, netns, exposed);
 		this.#tables = tables;
 		this.interfaces = interfaces;
 		const services = new Services(plane.maps, waitForPrograms);

@@ -6,7 +6,6 @@ import { existsSync, readdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
-	type Attached,
 	attachedTag,
 	attachProgram,
 	detach,
@@ -60,8 +59,10 @@ export interface DataPlaneOptions {
 	readonly interfaces: readonly number[];
 	/** Removes maps of another layout: running flows start anew. */
 	readonly replaceLayout?: boolean | undefined;
-	/** Called before that takes programs off interfaces. */
-	readonly beforeRemoval?: (() => void) | undefined;
+	/** Called before that takes programs off these interfaces. */
+	readonly beforeRemoval?:
+		| ((attached: readonly number[]) => Promise<void>)
+		| undefined;
 }
 
 const BUILT = fileURLToPath(new URL("../../bpf/", import.meta.url));
@@ -102,7 +103,7 @@ export class DataPlane {
 		const differs = layoutDiffers(options);
 		if (differs !== undefined) {
 			if (!options.replaceLayout) throw differs;
-			options.beforeRemoval?.();
+			await options.beforeRemoval?.(attachedTo(options));
 			removePins(options, options.interfaces);
 		}
 		const objects = new Map<ProgramName, BpfObject>();
@@ -133,11 +134,12 @@ export class DataPlane {
 	 * Sees to it that this program, in this very version, runs at an interface.
 	 * Another version is replaced between two packets.
 	 */
-	attach(ifindex: number, name: ProgramName): Attached["kind"] | "kept" {
+	attach(ifindex: number, name: ProgramName): "new" | "replaced" | "kept" {
 		const program = this.#object(name).program(name);
 		const place = this.#place(ifindex, DIRECTIONS[name]);
 		if (attachedTag(place) === program.tag) return "kept";
-		return attachProgram({ ...place, programFd: program.fd }).kind;
+		const { replaced } = attachProgram({ ...place, programFd: program.fd });
+		return replaced ? "replaced" : "new";
 	}
 
 	/** Takes our programs off every interface of `present` that is not in `keep`. */
@@ -213,6 +215,18 @@ function detachAll(
 	for (const ifindex of interfaces)
 		for (const direction of ["ingress", "egress"] as const)
 			detachFrom(placeOf(directory, ifindex, netns, direction));
+}
+
+/** Of these interfaces those that have a program of ours. */
+function attachedTo(options: DataPlaneOptions): number[] {
+	const directory = pinDirectory(options.prefix, options.node);
+	return options.interfaces.filter((ifindex) =>
+		(["ingress", "egress"] as const).some(
+			(direction) =>
+				attachedTag(placeOf(directory, ifindex, options.netns, direction)) !==
+				undefined,
+		),
+	);
 }
 
 function detachFrom(place: Place): void {

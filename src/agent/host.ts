@@ -66,6 +66,25 @@ export class HostSettings {
 		]);
 	}
 
+	/** Whether packets that arrive here are forwarded. */
+	forwards(name: string): boolean {
+		return (["ipv4", "ipv6"] as const).some(
+			(family) => this.#value(`${family}/conf/${name}/forwarding`) === "1",
+		);
+	}
+
+	/** Before programs leave interfaces that get them back: none forwards meanwhile. */
+	hold(names: readonly string[]): void {
+		this.#set(
+			this.#differing(
+				names.flatMap((name): Setting[] => [
+					[`ipv4/conf/${name}/forwarding`, "0"],
+					[`ipv6/conf/${name}/forwarding`, "0"],
+				]),
+			),
+		);
+	}
+
 	/** Before programs leave interfaces: all but these forward as they did before. */
 	closeOthers(keep: ReadonlySet<string>): void {
 		const ends = interfaceSysctls(

@@ -14,16 +14,22 @@ export class Interfaces {
 	readonly #plane: DataPlane;
 	readonly #settings: HostSettings;
 	readonly #netns: string | undefined;
+	readonly #exposed: (names: readonly string[]) => void;
 
-	/** `netns`: the node's; that of this process where absent. */
+	/**
+	 * `netns`: the node's; that of this process where absent. `exposed` is told of
+	 * interfaces from which the kernel forwarded until now what is to be sealed.
+	 */
 	constructor(
 		plane: DataPlane,
 		settings: HostSettings,
 		netns: string | undefined,
+		exposed: (names: readonly string[]) => void,
 	) {
 		this.#plane = plane;
 		this.#settings = settings;
 		this.#netns = netns;
+		this.#exposed = exposed;
 	}
 
 	/** Whether an interface of the state came, went or was made anew since. */
@@ -40,8 +46,13 @@ export class Interfaces {
 	add(state: NodeState): void {
 		add(this.#plane.maps.ifaces, this.#entries(state));
 		const present = this.#present(state);
-		for (const { ifindex, role } of present)
-			this.#plane.attach(ifindex, programFor(role));
+		const late = present.filter(
+			({ name, ifindex, role }) =>
+				this.#plane.attach(ifindex, programFor(role)) === "new" &&
+				this.#settings.forwards(name),
+		);
+		if (hasSecrets(state) && late.length > 0)
+			this.#exposed(late.map(({ name }) => name));
 		if (hasSecrets(state))
 			for (const { ifindex, role } of present)
 				if (role === "underlay") this.#plane.attach(ifindex, "wire");

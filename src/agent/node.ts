@@ -30,6 +30,7 @@ import { introduce, type Move } from "./introduce.js";
 import { Journal } from "./journal.js";
 import { type PurgeOptions, purge } from "./purge.js";
 import { Reads } from "./reads.js";
+import { prepareRemoval } from "./removal.js";
 import { flowRecords, IdlePaths, nodeCounters } from "./report.js";
 import { stateRecords } from "./states.js";
 import { localEntries } from "./tables/network.js";
@@ -118,6 +119,11 @@ export class Node {
 				settings,
 				ef: this.#ef,
 				netns: options.netns,
+				exposed: (names) =>
+					this.#tell(
+						"interface",
+						`${names.join(", ")}: forwarded by the kernel before it had a program, so that what is to be sealed may have passed in the clear (switch the host's own forwarding off, see "Reboot" in docs/operations.md)`,
+					),
 				told: {
 					tell: (name, message) =>
 						this.#tell(
@@ -151,8 +157,14 @@ export class Node {
 			plane = await DataPlane.open({
 				...options,
 				interfaces: await interfaceIndexes(options.netns),
-				beforeRemoval: () =>
-					new HostSettings(journal, options.netns).closeOthers(new Set()),
+				beforeRemoval: (attached) =>
+					prepareRemoval({
+						journal,
+						settings: new HostSettings(journal, options.netns),
+						netns: options.netns,
+						stateDir: options.stateDir,
+						attached,
+					}),
 			});
 			node = new Node(options, journal, plane);
 			await node.#resume();

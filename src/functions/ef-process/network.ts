@@ -80,6 +80,18 @@ export async function openEfPairs(place: EfPlace): Promise<void> {
 	);
 }
 
+/** Nothing comes out of the EF any more, until openEfPairs(). */
+export async function closeEfPairs(node: string | undefined): Promise<void> {
+	const names = EF_SIDES.map(efHostEnd);
+	const present = (await links(node)).filter((one) =>
+		names.includes(one.ifname),
+	);
+	await ipBatch(
+		present.map(({ ifname }) => ["link", "set", "dev", ifname, "down"]),
+		node,
+	);
+}
+
 const UNFINISHED_OFF = [
 	"tx",
 	"off",

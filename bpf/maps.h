@@ -94,6 +94,7 @@ enum path_flags {
 	PATH_SEALED = 16,	/* a hop of it here has HOP_SEALED or HOP_SIGNED */
 	PATH_FAILED = 32,	/* packets that enter it take `backup` */
 	PATH_PLAIN = 64,	/* it is sealed, but a hop from here to another node is in the clear */
+	PATH_CLOSED = 128,	/* no packet enters it any more: what may be in the clear has changed */
 };
 
 enum rule_flags {

@@ -52,12 +52,15 @@ INLINE bool has_moved(struct __sk_buff *skb, const struct packet *p, const struc
 	       *(__u16 *)(f->mac + 4) != *(__u16 *)(eth->h_source + 4);
 }
 
-/* The path that a flow remembers, not another one that was given its SPI since. */
+/*
+ * The path that a flow remembers and may still take, not another one that was given
+ * its SPI since.
+ */
 INLINE struct path *path_of(const struct flow *f)
 {
 	struct path *path = find_path(f->spi);
 
-	return path && path->born == f->born ? path : 0;
+	return path && path->born == f->born && !(path->flags & PATH_CLOSED) ? path : 0;
 }
 
 /* Same tuple, other rules: does the flow stay where it is? */

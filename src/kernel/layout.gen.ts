@@ -310,6 +310,8 @@ export const PathFlags = {
 	FAILED: 32,
 	/** it is sealed, but a hop from here to another node is in the clear */
 	PLAIN: 64,
+	/** no packet enters it any more: what may be in the clear has changed */
+	CLOSED: 128,
 } as const;
 export type PathFlags = (typeof PathFlags)[keyof typeof PathFlags];
 

@@ -62,7 +62,9 @@ export function applyStep(state: NodeState, step: Step): NodeState {
 			return {
 				...state,
 				paths: state.paths.map((path) =>
-					path.spi === step.spi ? { ...path, active: false } : path,
+					path.spi === step.spi
+						? { ...path, active: false, ...(step.closed && { closed: true }) }
+						: path,
 				),
 			};
 		case "path-remove":

@@ -74,7 +74,13 @@ export function diff(actual: NodeState | null, desired: NodeState): Step[] {
 		...attach(false),
 		...rules("access"),
 		...attach(true),
-		...[...draining].map(({ spi }): Step => ({ kind: "path-deactivate", spi })),
+		...[...draining].map(
+			({ spi, closed }): Step => ({
+				kind: "path-deactivate",
+				spi,
+				...(closed && { closed }),
+			}),
+		),
 		...interfaces.gone.map(
 			({ name, vlan }): Step => ({ kind: "interface-remove", name, vlan }),
 		),
@@ -112,7 +118,7 @@ export function diff(actual: NodeState | null, desired: NodeState): Step[] {
 
 function onlyDrains(
 	here: ReadonlyMap<number, PathState>,
-	path: PathState,
+	{ closed: _, ...path }: PathState,
 ): boolean {
 	const before = here.get(path.spi);
 	return (

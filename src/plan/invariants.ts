@@ -90,7 +90,7 @@ export function checkTransition(
  * no longer: those inside a function are found by either. So may its backup.
  */
 function carriesOn(now: PathState, before: PathState): boolean {
-	const { byDscp: _, backup: _b, relies: _r, ...kept } = now;
+	const { byDscp: _, backup: _b, relies: _r, closed: _c, ...kept } = now;
 	const { byDscp: __, backup: __b, relies: __r, ...path } = before;
 	return equal({ ...kept, active: true }, path);
 }

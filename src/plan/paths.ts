@@ -39,6 +39,8 @@ export interface Purpose {
 	readonly policy: string;
 	readonly flowClass: string;
 	readonly encryption: Encryption;
+	/** Of the tenant: a path that shows packets to anybody holds under these alone. */
+	readonly terms: string;
 }
 
 /** The pair that an SPI belongs to, from 1: two SPIs each, forward the first. */
@@ -178,15 +180,16 @@ export class PathTable {
 	}
 
 	/** Of the forward direction; the way back has the one above. */
-	#spiOf({ flowClass }: Purpose, { key }: Lane): number {
-		return 2 * this.pairs.take(flowClass, key) - 1;
+	#spiOf(purpose: Purpose, lane: Lane): number {
+		return 2 * this.pairs.take(nameOf(purpose, lane), lane.key) - 1;
 	}
 
 	#layOne(purpose: Purpose, lane: Lane, backup?: number): number {
 		const { policy, flowClass, encryption } = purpose;
 		const spi = this.#spiOf(purpose, lane);
-		const stops = lane.stops ?? this.#stops(lane, flowClass, spi);
-		let laid = lane.before.get(flowClass);
+		const name = nameOf(purpose, lane);
+		const stops = lane.stops ?? this.#stops(lane, name, spi);
+		let laid = lane.before.get(name);
 		if (!laid || !isSame(laid.path, spi, lane.leg.tenantId, stops, backup)) {
 			const { leg, mtu, seals, isSealed } = lane;
 			const isKeyed = flowClass !== policy || isSealed;
@@ -207,7 +210,7 @@ export class PathTable {
 				summary: summaryOf(path),
 			};
 		}
-		lane.now.set(flowClass, laid);
+		lane.now.set(name, laid);
 		for (const [node, states] of laid.views) {
 			const list = this.#views.get(node) ?? [];
 			this.#views.set(node, list);
@@ -238,14 +241,14 @@ export class PathTable {
 
 	#stops(
 		lane: Pick<Lane, "key" | "leg" | "functions" | "members">,
-		flowClass: string,
+		name: string,
 		spi: number,
 	): Stop[] {
 		return lane.functions.flatMap((fn, index): Stop[] => {
 			const at = lane.members[index];
 			const path = {
 				tenant: lane.leg.tenant,
-				key: `${flowClass} ${lane.key}`,
+				key: `${name} ${lane.key}`,
 				spi,
 			};
 			return at
@@ -368,6 +371,12 @@ interface Crossed {
 	readonly from: string;
 	readonly to: string;
 	readonly seal: Seal | undefined;
+}
+
+/** What a lane's path is for. */
+function nameOf({ flowClass, terms }: Purpose, { seals }: Lane): string {
+	const isExposed = seals.some((seal) => seal !== "esp");
+	return isExposed && terms !== "" ? `${flowClass} ${terms}` : flowClass;
 }
 
 function isSame(

@@ -61,8 +61,9 @@ export class RuleSets {
 		policyId: (policy: string) => number,
 	): void {
 		if (tenant.rules.some(looksAtDscp)) this.#byDscp.add(tenant.tenantId);
+		const terms = exposureTerms(tenant.rules);
 		for (const entry of entriesOf(tenant, deciders.shared)) {
-			this.#add(tenant, entry, deciders, policyId);
+			this.#add(tenant, entry, terms, deciders, policyId);
 		}
 	}
 
@@ -84,6 +85,7 @@ export class RuleSets {
 	#add(
 		{ places, tenantId, rules }: TenantRules,
 		entry: Entry,
+		terms: string,
 		deciders: Deciders,
 		policyId: (policy: string) => number,
 	): void {
@@ -101,7 +103,7 @@ export class RuleSets {
 				policyId: policyId(rule.numberedAs),
 				rank: here.length - index,
 				keys: rule[side].keys,
-				...decide(rule, places, entry, deciders),
+				...decide(rule, terms, places, entry, deciders),
 			};
 			content.push(
 				`${state.policyId} ${state.keep} ${rule[side].digest} ${JSON.stringify(state.action)}`,
@@ -117,6 +119,22 @@ export class RuleSets {
 		this.#byNode.set(ingress, list);
 		list.push({ tenantId, side, generation, rules: states });
 	}
+}
+
+/**
+ * Stands for which of a tenant's packets may be in the clear. When that changes,
+ * answers to what went in the clear before must not go on there: they keep to a
+ * path for as long as it has its number. Empty where nothing is sealed at all.
+ */
+function exposureTerms(rules: readonly TenantRule[]): string {
+	if (!rules.some(({ part }) => isSealing(part.encryption))) return "";
+	return digest(
+		rules
+			.map((rule) =>
+				[rule.numberedAs, rule.access.digest, rule.exit.digest].join(" "),
+			)
+			.join("\n"),
+	);
 }
 
 function looksAtDscp({ access, exit }: TenantRule): boolean {
@@ -158,6 +176,7 @@ type Decision = Pick<RuleState, "action" | "keep">;
 
 function decide(
 	{ policy, part, action, fromOutside }: TenantRule,
+	terms: string,
 	{ tenant }: Places,
 	{ leg, why }: Entry,
 	{ intent, chains, paths, usage, shared, problems }: Deciders,
@@ -197,7 +216,7 @@ function decide(
 		const backupOf = encryption.protect
 			? backupsOf(part, { chains, problems }, served, leg)
 			: undefined;
-		const slots = paths.lay(part, leg, served, backupOf);
+		const slots = paths.lay({ ...part, terms }, leg, served, backupOf);
 		return { keep: keep || served.keeps, action: { kind: "chain", slots } };
 	} catch (error) {
 		const cause = error instanceof Error ? error.message : String(error);

@@ -127,6 +127,11 @@ export interface PathState {
 	/** New flows may take it; false while it drains after a change. */
 	readonly active: boolean;
 	/**
+	 * No packet enters it any more, not even answers to those that did: only what is
+	 * under way goes on. Set on paths that show what is to be sealed now.
+	 */
+	readonly closed?: true;
+	/**
 	 * Where packets enter it: the path that takes them while this one's way is
 	 * broken, by other nodes, with links of its own. It may change in a path's life.
 	 */

@@ -37,8 +37,12 @@ export type Step =
 	| ({ readonly kind: "port-set"; readonly port: PortState } & OfInstance)
 	| ({ readonly kind: "port-remove"; readonly id: number } & OfInstance)
 	| { readonly kind: "path-set"; readonly path: PathState }
-	/** New flows may not take it any more. */
-	| { readonly kind: "path-deactivate"; readonly spi: number }
+	/** New flows may not take it any more; closed: nor may any packet. */
+	| {
+			readonly kind: "path-deactivate";
+			readonly spi: number;
+			readonly closed?: true;
+	  }
 	| { readonly kind: "path-remove"; readonly spi: number }
 	/** Adds or replaces a rule set at once. */
 	| { readonly kind: "ruleset-replace"; readonly ruleSet: RuleSetState }

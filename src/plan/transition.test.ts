@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Random, REPLAY, SEED } from "../../test/random.js";
+import type { Intent } from "../model/intent.js";
 import { NO_MEMORY } from "./allocate.js";
 import { declaredBy } from "./declared.js";
 import {
+	acrossDomains,
 	acrossThreeNodes,
 	fn,
 	intentOf,
@@ -13,7 +15,7 @@ import {
 	tenant,
 } from "./fixtures.js";
 import { checkInvariants, checkTransition } from "./invariants.js";
-import { plan } from "./plan.js";
+import { type Planned, plan } from "./plan.js";
 import { changed, randomIntent } from "./random-networks.js";
 import type { PathState } from "./state.js";
 import { remainder, type States, transition } from "./transition.js";
@@ -125,3 +127,83 @@ test("a tenant's only access point moves to another node and away", () => {
 		({ plan: made, memory } = next);
 	}
 });
+
+test("paths that show what is sealed from now on are closed when nodes switch", () => {
+	const clear = planned(acrossDomains({}));
+	const sealed = planned(acrossDomains({ encrypt: "between-nodes" }), clear);
+	const stages = transition(clear.plan.states, sealed.plan.states);
+	const old = new Set(spisOf(clear));
+	const closedIn = (states: States) =>
+		pathsIn(states).filter((path) => path.closed);
+	assert.deepEqual(closedIn(stages.make), []);
+	const closed = closedIn(stages.switch);
+	assert.deepEqual(new Set(closed.map(({ spi }) => spi)), old);
+	assert.ok(closed.every(({ active }) => !active));
+	assert.deepEqual(closedIn(stages.break), []);
+	assert.deepEqual(checkTransition(clear.plan.states, stages), []);
+});
+
+test("so they are when a node comes to another domain; those that were sealed stay open", () => {
+	const policy = { encrypt: "between-domains", onChange: "keep" } as const;
+	const later = acrossDomains(policy);
+	const node = later.nodes.get("a");
+	assert.ok(node);
+	const moved = { ...node, spec: { ...node.spec, domain: "two" } };
+	const before = planned({
+		...later,
+		nodes: new Map([...later.nodes, ["a", moved]]),
+	});
+	const after = planned(later, before);
+	const { switch: next } = transition(before.plan.states, after.plan.states);
+	for (const path of pathsIn(next).filter(({ active }) => !active))
+		assert.equal(
+			path.closed === true,
+			isExposed(path.spi, before),
+			`${path.spi}`,
+		);
+});
+
+test("a class that changes has its exception on other paths", () => {
+	const withClass = (match: string) => {
+		const spec = { when: "between-nodes" as const, except: ["video"] };
+		const intent = acrossDomains({ encrypt: spec });
+		const video = {
+			kind: "FlowClass",
+			name: "video",
+			spec: { match },
+		} as const;
+		return { ...intent, flowClasses: new Map([["video", video]]) };
+	};
+	const wide = planned(withClass("proto=udp & dport=5004-5005"));
+	const narrow = planned(withClass("proto=udp & dport=5004"), wide);
+	const exceptions = ({ plan }: Planned) =>
+		plan.paths
+			.filter(({ flowClass }) => flowClass?.endsWith("/video"))
+			.map(({ spi }) => spi);
+	assert.ok(exceptions(wide).length > 0);
+	const again = new Set(exceptions(wide));
+	assert.deepEqual(
+		exceptions(narrow).filter((spi) => again.has(spi)),
+		[],
+	);
+});
+
+function planned(intent: Intent, after?: Planned): Planned {
+	return plan(intent, after?.memory ?? NO_MEMORY);
+}
+
+function pathsIn(states: States): PathState[] {
+	return [...states.values()].flatMap(({ paths }) => paths);
+}
+
+function spisOf({ plan }: Planned): number[] {
+	return pathsIn(plan.states).map(({ spi }) => spi);
+}
+
+function isExposed(spi: number, { plan }: Planned): boolean {
+	return pathsIn(plan.states).some(
+		(path) =>
+			path.spi === spi &&
+			path.hops.some((hop) => hop?.kind === "node" && hop.sealed !== "esp"),
+	);
+}

@@ -7,6 +7,7 @@
 import { REVISIONS_PER_PLAN } from "./plan.js";
 import { byNumber } from "./sealing.js";
 import type {
+	HopState,
 	InstanceState,
 	LinkState,
 	NodeState,
@@ -33,13 +34,17 @@ export function transition(
 	drained: ReadonlySet<number> = new Set(),
 ): Transition {
 	const gone = without(drained, backupsIn(old, drained));
+	const exposed = exposedIn(old, next);
 	const revision = Math.max(...[...next.values()].map((one) => one.revision));
 	const names = [...new Set([...old.keys(), ...next.keys()])].sort();
 	const stages = names.map((name) => {
 		const last = old.get(name);
 		const to = next.get(name) ?? (last && emptied(last, revision));
 		if (!to) throw new Error("transition: node is in neither plan");
-		return { name, ...stagesOf(last ?? emptied(to, revision), to, gone) };
+		return {
+			name,
+			...stagesOf(last ?? emptied(to, revision), to, gone, exposed),
+		};
 	});
 	const stage = (which: "make" | "switch" | "break") =>
 		new Map(stages.map((one) => [one.name, one[which]]));
@@ -70,7 +75,7 @@ export function remainder(
 			if (!from || left.length === 0) {
 				return [name, to];
 			}
-			return [name, stagesOf(onlyFor(left, from), to, gone).switch];
+			return [name, stagesOf(onlyFor(left, from), to, gone, NONE).switch];
 		}),
 	);
 }
@@ -119,6 +124,8 @@ function onlyFor(paths: readonly PathState[], from: NodeState): NodeState {
 	};
 }
 
+const NONE: ReadonlySet<number> = new Set();
+
 const NOTHING = {
 	tenants: [],
 	interfaces: [],
@@ -137,6 +144,7 @@ function stagesOf(
 	from: NodeState,
 	to: NodeState,
 	drained: ReadonlySet<number>,
+	exposed: ReadonlySet<number>,
 ): { make: NodeState; switch: NodeState; break: NodeState } {
 	const kept = from.paths.filter(
 		(path) => path.active || !drained.has(path.spi),
@@ -181,7 +189,7 @@ function stagesOf(
 			),
 			paths: bySpi(
 				merge(
-					kept.map((path) => (path.active ? { ...path, active: false } : path)),
+					kept.map((path) => retired(path, exposed.has(path.spi))),
 					to.paths,
 					(path) => path.spi,
 				),
@@ -189,6 +197,32 @@ function stagesOf(
 		},
 		break: to,
 	};
+}
+
+/** As it is once no new flow may take it; it stays the same object where it is so. */
+function retired(path: PathState, isExposed: boolean): PathState {
+	if (!path.active && (path.closed || !isExposed)) return path;
+	return { ...path, active: false, ...(isExposed && { closed: true }) };
+}
+
+/**
+ * Old paths that show packets to some wire, of tenants that seal something from now
+ * on: what is to be sealed may be on them.
+ */
+function exposedIn(old: States, next: States): Set<number> {
+	const hops = (states: States, which: (hop: HopState) => boolean) =>
+		[...states.values()].flatMap(({ paths }) =>
+			paths.filter((path) => path.hops.some((hop) => hop && which(hop))),
+		);
+	const sealing = new Set(
+		hops(next, ({ sealed }) => sealed !== undefined).map((one) => one.tenantId),
+	);
+	if (sealing.size === 0) return new Set();
+	return new Set(
+		hops(old, ({ kind, sealed }) => kind === "node" && sealed !== "esp")
+			.filter(({ tenantId }) => sealing.has(tenantId))
+			.map(({ spi }) => spi),
+	);
 }
 
 function linksOf({ links = [] }: NodeState): readonly LinkState[] {

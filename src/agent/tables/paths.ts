@@ -68,6 +68,7 @@ export function pathValue(
 				? PathFlags.FAR
 				: 0) |
 			(path.byDscp ? PathFlags.DSCP : 0) |
+			(path.closed ? PathFlags.CLOSED : 0) |
 			secrecy(path),
 		backup: path.backup ?? 0,
 	};

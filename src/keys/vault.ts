@@ -6,11 +6,12 @@
  *
  * The KEK itself encrypts nothing: each snapshot has a key and a nonce of its own,
  * derived from the KEK and the salt (HKDF, RFC 5869), so that no nonce repeats.
- * Inside: `JSON bytes 32 | JSON | keys`; keys never become strings.
+ * What is inside: packed.ts.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
-import { type AucState, newAuc } from "./auc-state.js";
-import { type RandomBytes, Secret } from "./secret.js";
+import type { AucState } from "./auc-state.js";
+import { LENGTH_BYTES, pack, unpack } from "./packed.js";
+import type { RandomBytes, Secret } from "./secret.js";
 
 export const KEK_BYTES = 32;
 
@@ -20,7 +21,6 @@ const NAME_BYTES = 8;
 const SALT_BYTES = 32;
 const HEADER_BYTES = MAGIC.length + 1 + NAME_BYTES + SALT_BYTES;
 const TAG_BYTES = 16;
-const LENGTH_BYTES = 4;
 const CIPHER = "aes-256-gcm";
 const CIPHER_KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -107,52 +107,4 @@ function hkdf(kek: Secret, salt: Buffer, use: string, bytes: number): Buffer {
 		throw new VaultError(`key-encryption key is not ${KEK_BYTES} bytes long`);
 	}
 	return Buffer.from(hkdfSync("sha256", kek.reveal(), salt, use, bytes));
-}
-
-/** What JSON has no word for, by these names. */
-type Tagged =
-	| { readonly $secret: readonly [from: number, to: number] }
-	| { readonly $map: readonly (readonly [unknown, unknown])[] }
-	| { readonly $set: readonly unknown[] };
-
-function pack(state: AucState): Buffer {
-	const secrets: Buffer[] = [];
-	let offset = 0;
-	const json = Buffer.from(
-		JSON.stringify(state, function (this: unknown, name, value: unknown) {
-			/* As it was before toJSON, which hides a secret. */
-			const real = (this as Record<string, unknown>)[name];
-			if (real instanceof Secret) {
-				const bytes = real.reveal();
-				secrets.push(bytes);
-				const from = offset;
-				offset += bytes.length;
-				return { $secret: [from, offset] } satisfies Tagged;
-			}
-			if (real instanceof Map) return { $map: [...real] } satisfies Tagged;
-			if (real instanceof Set) return { $set: [...real] } satisfies Tagged;
-			return value;
-		}),
-	);
-	const length = Buffer.alloc(LENGTH_BYTES);
-	length.writeUInt32BE(json.length);
-	return Buffer.concat([length, json, ...secrets]);
-}
-
-/** Only ever called with what `pack` wrote: the tag has proved it. */
-function unpack(plain: Buffer): AucState {
-	const end = LENGTH_BYTES + plain.readUInt32BE();
-	const secrets = plain.subarray(end);
-	const json = plain.toString("utf8", LENGTH_BYTES, end);
-	const state = JSON.parse(json, (_, value: unknown) => {
-		if (typeof value !== "object" || value === null) return value;
-		const tagged = value as Tagged;
-		if ("$secret" in tagged) {
-			return new Secret(Buffer.from(secrets.subarray(...tagged.$secret)));
-		}
-		if ("$map" in tagged) return new Map(tagged.$map);
-		if ("$set" in tagged) return new Set(tagged.$set);
-		return value;
-	}) as AucState;
-	return { ...newAuc(), ...state };
 }

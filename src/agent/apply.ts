@@ -177,6 +177,11 @@ export class Applier {
 	}
 
 	#putPaths(spis: ReadonlySet<number>, next: NodeState): void {
+		/* Interfaces come after paths, and packets may leave by them at once. */
+		this.interfaces.watch({
+			...next,
+			interfaces: [...next.interfaces, ...this.#desired.interfaces],
+		});
 		this.#tables.putPaths(
 			next.paths.filter((path) => spis.has(path.spi)),
 			this.#policies,
@@ -196,6 +201,7 @@ export class Applier {
 		this.#tables.pruneRules(next);
 		this.interfaces.bind(next);
 		this.#tables.prunePaths(next);
+		this.interfaces.unwatch(next);
 		this.ports.bind(next, next);
 		this.ports.prune(next);
 		await instances.sweep(next.instances);

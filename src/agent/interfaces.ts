@@ -6,6 +6,7 @@ import { links } from "../kernel/ip.js";
 import { ifindexOf } from "../kernel/netns.js";
 import type { InterfaceState, NodeState } from "../plan/state.js";
 import type { DataPlane } from "./dataplane.js";
+import { needsEf } from "./ef/ef.js";
 import type { HostSettings } from "./host.js";
 import { ifaceEntries } from "./tables/network.js";
 import { add, prune } from "./tables/sync.js";
@@ -51,11 +52,9 @@ export class Interfaces {
 				this.#plane.attach(ifindex, programFor(role)) === "new" &&
 				this.#settings.forwards(name),
 		);
-		if (hasSecrets(state) && late.length > 0)
+		if (needsEf(state) && late.length > 0)
 			this.#exposed(late.map(({ name }) => name));
-		if (hasSecrets(state))
-			for (const { ifindex, role } of present)
-				if (role === "underlay") this.#plane.attach(ifindex, "wire");
+		this.watch(state);
 		this.#settings.open(
 			present.map(({ name, role }) => ({
 				name,
@@ -68,7 +67,18 @@ export class Interfaces {
 	bind(state: NodeState): void {
 		this.add(state);
 		prune(this.#plane.maps.ifaces, this.#entries(state));
-		if (hasSecrets(state)) return;
+	}
+
+	/** Looks at all that leaves by the underlay, before any hop is sealed. */
+	watch(state: Pick<NodeState, "interfaces" | "paths">): void {
+		if (!needsEf(state)) return;
+		for (const { ifindex, role } of this.#present(state))
+			if (role === "underlay") this.#plane.attach(ifindex, "wire");
+	}
+
+	/** Once no hop is sealed any more there is nothing to look for. */
+	unwatch(state: NodeState): void {
+		if (needsEf(state)) return;
 		const present = this.#present(state);
 		this.#plane.detach(
 			"egress",
@@ -76,7 +86,7 @@ export class Interfaces {
 		);
 	}
 
-	#present({ interfaces }: NodeState) {
+	#present({ interfaces }: Pick<NodeState, "interfaces">) {
 		return interfaces.flatMap(({ name, role }) => {
 			const ifindex = this.#indexOf(name);
 			return ifindex === undefined ? [] : [{ name, role, ifindex }];
@@ -90,11 +100,6 @@ export class Interfaces {
 	#indexOf(name: string): number | undefined {
 		return ifindexOf(name, this.#netns);
 	}
-}
-
-/** Only where a hop is sealed is there anything to keep from the underlay. */
-function hasSecrets({ paths }: NodeState): boolean {
-	return paths.some(({ hops }) => hops.some((hop) => hop?.sealed));
 }
 
 function programFor(role: InterfaceState["role"]): "access" | "underlay" {

@@ -73,6 +73,18 @@ test("a dead node stays so when nobody listens for it any more, until it says mo
 	assert.ok(!silence.isDead("b"));
 });
 
+test("what was said of a dead node outlasts the agent that said it", () => {
+	const { silence, told } = world();
+	for (const node of ["a", "b"]) silence.status(node, status("up"));
+	silence.status("b", undefined);
+	silence.status("a", status("up", 2));
+	silence.status("a", undefined);
+	silence.status("a", status("starting"));
+	assert.deepEqual(told, ["b true"]);
+	silence.status("b", status("up"));
+	assert.deepEqual(told, ["b true", "b false"]);
+});
+
 test("two that are well and do not hear each other are both alive", () => {
 	const { silence, told } = world();
 	for (const node of ["a", "b"]) silence.status(node, status("up"));

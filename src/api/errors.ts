@@ -60,7 +60,8 @@ export const errors = {
 	},
 	quota_exceeded: {
 		status: 422,
-		meaning: "A tenant would have more policies, or larger ones, than it may.",
+		meaning:
+			"A tenant would have more policies, larger ones, or more keys than it may.",
 		hint: "Delete or simplify policies of the tenant, or ask an operator to declare them.",
 	},
 	invariant_violated: {

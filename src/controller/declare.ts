@@ -10,6 +10,7 @@ import type { Intent, Kind } from "../model/intent.js";
 import { loadJson } from "../model/load.js";
 import type { Problem as ModelProblem } from "../model/problem.js";
 import { Fault, type Problem } from "./fault.js";
+import { checkRekey } from "./key-quota.js";
 import { mayDeclare, mayTouch } from "./permission.js";
 import { checkQuota, checkRequest, effortOf } from "./quota.js";
 import type { Identity } from "./tokens.js";
@@ -48,6 +49,7 @@ export function declare(
 	refuse(loaded.problems, documents);
 	for (const document of loaded.documents) {
 		mayDeclare(caller, document, intent);
+		checkRekey(caller, document);
 	}
 	const { intent: next, changes } = applyDocuments(intent, loaded.documents);
 	const problems = checkIntent(next, loaded.sources, effortOf(caller));

@@ -25,8 +25,9 @@ export interface Reconciler {
 	/**
 	 * Runs after every change before it: `make` sees the newest intent. Ends
 	 * when all connected nodes have switched. Throws what `make` throws, and
-	 * Fault unplannable, invariant_violated, node_refused, node_unreachable,
-	 * keys_missing, keys_unavailable: then the intent is what it was.
+	 * Fault unplannable, quota_exceeded, invariant_violated, node_refused,
+	 * node_unreachable, keys_missing, keys_unavailable: then the intent is what
+	 * it was.
 	 */
 	change(
 		make: (intent: Intent) => Promise<Revision | undefined>,

@@ -15,6 +15,7 @@ import type { Draining } from "./draining.js";
 import type { EventLog } from "./events.js";
 import { Fault, type Problem } from "./fault.js";
 import { loadIntent } from "./intent-store.js";
+import { checkLinks } from "./key-quota.js";
 import {
 	checkedRemainder,
 	checkedTransition,
@@ -58,9 +59,9 @@ export interface RollOut {
 	plan(next: Intent, without: Without): Target;
 	/**
 	 * Make and switch; commits the intent when all connected nodes have
-	 * switched. Throws Fault unplannable, invariant_violated, node_refused,
-	 * node_unreachable, keys_missing, keys_unavailable: then the intent is what
-	 * it was.
+	 * switched. Throws Fault unplannable, quota_exceeded, invariant_violated,
+	 * node_refused, node_unreachable, keys_missing, keys_unavailable: then the
+	 * intent is what it was.
 	 */
 	carryOut(
 		wanted: Revision,
@@ -152,6 +153,7 @@ export async function openRollOut(
 	): Promise<Applied> {
 		const from = { ...before, leaving: declared(before.leaving, next) };
 		const target = plan(next, from);
+		checkLinks(said.tenant, target.states, next);
 		const running = new Map(delivery.desired);
 		const stages = checkedTransition(running, target.states);
 		const planned: Planned = { ...from, memory: target.memory };

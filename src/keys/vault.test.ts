@@ -46,6 +46,23 @@ test("what was sealed is what comes out, and the centre goes on with it", () => 
 	assert.deepEqual(unseal(seal(newAuc(), kek(), noise(2)), kek()), newAuc());
 });
 
+test("a link that its SAs share is written once, and is one again", () => {
+	const { state } = busy();
+	const [held] = state.links.values();
+	assert.ok(held?.sas[0]);
+	const bytes = () => seal(state, kek(), noise(2)).length;
+	const one = bytes();
+	held.sas.push({ ...held.sas[0] });
+	const sa = bytes() - one;
+	held.sas.push({ ...held.sas[0], link: { ...LINK } });
+	const other = bytes() - one - sa;
+	assert.ok(sa < 110 && other > sa + 70, `${sa} bytes, and ${other}`);
+	const again = unseal(seal(state, kek(), noise(2)), kek());
+	const [back] = again.links.values();
+	assert.equal(back?.link, back?.sas[1]?.link);
+	assert.equal(back?.link, [...again.desired.values()][0]);
+});
+
 test("no key is in it, and no two are alike", () => {
 	const auc = busy();
 	const one = seal(auc.state, kek(), noise(2));

@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import { type Declared, declare, withdraw } from "../../controller/declare.js";
 import { Fault } from "../../controller/fault.js";
 import { intentWrites } from "../../controller/intent-store.js";
+import { checkLinks } from "../../controller/key-quota.js";
 import type { Write } from "../../controller/store/store.js";
 import type { Identity } from "../../controller/tokens.js";
 import type { Intent } from "../../model/intent.js";
@@ -66,6 +67,7 @@ export async function changeRoutes(
 		declared: Declared,
 	): Promise<ApplyResponse> {
 		const { states, warnings } = reconciler.check(declared.intent);
+		checkLinks(caller.tenant, states, declared.intent);
 		const unasked = await tryOnNodes(fleet, delivery.desired, states);
 		const isConfined = caller.tenant !== undefined;
 		return {

@@ -149,6 +149,20 @@ FRAME int answer_ask(struct __sk_buff *skb, struct packet *p, const struct path 
 	return send_underlay(skb, p, asker, spi_si >> 8);
 }
 
+/* A heartbeat for this node, of the node it comes from: no node can beat for another. */
+INLINE bool is_genuine(struct __sk_buff *skb, const struct far_message *m)
+{
+	struct addr source;
+	__be32 from;
+	__u32 *id;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), &from, sizeof(from)))
+		return false;
+	addr_from_v4(&source, from);
+	id = bpf_map_lookup_elem(&peers, &source);
+	return id && *id == bpf_ntohs(m->asker) && bpf_ntohl(m->nonce) == own_id();
+}
+
 /* An OAM packet of ours, or of somebody else; headers in front of it are in order. */
 FRAME int take_oam(struct __sk_buff *skb)
 {
@@ -167,7 +181,7 @@ FRAME int take_oam(struct __sk_buff *skb)
 	kind = m.kind & FAR_KIND;
 	place = bpf_ntohl(nsh.base.path);
 	if (kind == FAR_ALIVE)
-		return give_to_ef(skb, 0);
+		return is_genuine(skb, &m) ? give_to_ef(skb, 0) : drop(skb, 0, DROP_NSH_OAM, 0);
 	proto = nsh.base.next == NSH_NEXT_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	if (nsh.base.next == NSH_NEXT_ETHERNET || (kind != FAR_ASK && kind != FAR_ANSWER))
 		return drop(skb, 0, DROP_NSH_OAM, place >> 8);

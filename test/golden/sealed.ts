@@ -60,6 +60,19 @@ const outerNsh = (spi: number, si: number, eSpi = spi, eSi = si, ttl = 63) => {
 	});
 };
 
+/** What encryption functions say to each other every 10 ms (bpf/lib/far.h). */
+const ALIVE = 3;
+const heartbeat = (from: number, to: number) => ({
+	nsh: {
+		oam: true,
+		nextProtocol: NshNext.ipv4,
+		metadata: {
+			kind: "context" as const,
+			words: [to, (from << 16) | ALIVE, 0, 0],
+		},
+	},
+});
+
 const inNsh = (spi: number, si: number) => nsh({ spi, si, ttl: 60 });
 
 /** What edge2's outer forwarder sends: outer NSH, inner NSH, ESP. */
@@ -258,6 +271,20 @@ export const sealed: readonly Row[] = [
 		"an EF puts a packet behind a function",
 		inner(f.fromEf("efi", SPI.sealed + 1, 253, {}, ...plaintext)),
 		"port_unbound",
+	),
+	...(
+		[
+			["a heartbeat of the node it comes from", 2, 1, undefined],
+			["a heartbeat of another node", 3, 1, "nsh_oam"],
+			["a heartbeat for another node", 2, 3, "nsh_oam"],
+		] as const
+	).map(
+		([title, from, to, drop]): Row => ({
+			title,
+			...underlay(f.fromEdge2(0, 255, heartbeat(from, to))),
+			verdict: drop ? "drop" : "redirect",
+			...(drop && { drop }),
+		}),
 	),
 	drops(
 		"on the wire: plaintext of a sealed hop",

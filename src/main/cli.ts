@@ -19,6 +19,7 @@ const services: Services = {
 	version,
 	// Loaded only where they run: a listing should not wait for a server.
 	async startController(settings: ControllerSettings): Promise<Service> {
+		await keepSecrets();
 		const { startController } = await import("./controller.js");
 		let lost = (_reason: string) => {};
 		const ended = new Promise<string>((resolve) => {
@@ -36,6 +37,7 @@ const services: Services = {
 		};
 	},
 	async startAuc(settings: AucSettings): Promise<Service> {
+		await keepSecrets();
 		const { startAuc } = await import("./auc.js");
 		const auc = await startAuc({ ...settings, log });
 		return {
@@ -58,6 +60,12 @@ const services: Services = {
 		await purgeAgent(settings);
 	},
 };
+
+/** Of those that keep an authority's keys. */
+async function keepSecrets(): Promise<void> {
+	const { makeUndumpable } = await import("../kernel/undumpable.js");
+	makeUndumpable();
+}
 
 function log(line: string): void {
 	terminal.err(`${new Date().toISOString()} ${line}`);

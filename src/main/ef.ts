@@ -4,12 +4,14 @@
  */
 import { setPriority } from "node:os";
 import { EfProcess } from "../functions/ef-process/process.js";
+import { makeUndumpable } from "../kernel/undumpable.js";
 
 /** What carries packets goes before what decides about them; its threads inherit it. */
 const NICE = -10;
 
-/* Whatever it makes is for its owner alone. */
+/* Whatever it makes, and has in its memory, is for its owner alone. */
 process.umask(0o077);
+makeUndumpable();
 
 const [directory = "", ...rest] = process.argv.slice(2);
 if (directory === "" || rest.length > 0)
@@ -33,7 +35,10 @@ function log(line: string): void {
 	console.error(`${new Date().toISOString()} ${line}`);
 }
 
-/** Keys go with the process: no engine here keeps them elsewhere. */
+/**
+ * The user-space engine's keys go with the process. Those that are in the kernel
+ * serve on, each to its end, until the next process flushes them when it starts.
+ */
 function end(reason: string): never {
 	log(`ends: ${reason}`);
 	process.exit(1);

@@ -109,6 +109,8 @@ describe("a sealed hop", () => {
 			const { pid } = efOf(fleet, name);
 			const environment = readFileSync(`/proc/${pid}/environ`, "latin1");
 			assert.match(environment, /^PATH=[^\0]*\0$/);
+			const limits = readFileSync(`/proc/${pid}/limits`, "latin1");
+			assert.match(limits, /^Max core file size +0 +0 /m);
 			const said = [
 				readFileSync(`/proc/${pid}/cmdline`, "latin1"),
 				environment,

@@ -25,7 +25,7 @@ import {
 import type { AucMessage, EfMessage, HeldSa, Use } from "./messages.js";
 import { type Link, linkProblem, type Role, type SaRef } from "./sa.js";
 import type { RandomBytes, Secret } from "./secret.js";
-import { fromEspSpi, type LinkId, linkId } from "./spi.js";
+import { fromEspSpi, GENERATION_SLOTS, type LinkId, linkId } from "./spi.js";
 import type { Tuning } from "./tuning.js";
 
 interface Presence {
@@ -146,6 +146,11 @@ export class Auc {
 	/** Whether a certificate of this name and number counts. */
 	isCurrent(ef: string, serial: string): boolean {
 		return this.state.certificates.get(ef)?.includes(serial) ?? false;
+	}
+
+	/** Most SAs an EF can hold of the links it is or was an end of. */
+	mostHeld(ef: string): number {
+		return (this.#linksOf.get(ef)?.size ?? 0) * GENERATION_SLOTS;
 	}
 
 	/** When it wants a `time` event next. */

@@ -39,7 +39,7 @@ describe("framing", () => {
 		for (const length of [9, 0]) {
 			const head = Buffer.alloc(4);
 			head.writeUInt32BE(length);
-			assert.throws(() => new Deframer(8).push(head), MessageError);
+			assert.throws(() => new Deframer(() => 8).push(head), MessageError);
 		}
 	});
 

@@ -19,14 +19,14 @@ export function framed(message: Buffer): Buffer {
 
 /** Takes a stream apart, whatever pieces it comes in. */
 export class Deframer {
-	readonly #maxBytes: number;
+	readonly #maxBytes: () => number;
 	/** Of the frame that is not whole yet, or of its length. */
 	#pending = Buffer.alloc(LENGTH_BYTES);
 	#filled = 0;
 	#isLength = true;
 
-	/** `maxBytes`: a longer message ends the stream. */
-	constructor(maxBytes = MAX_MESSAGE_BYTES) {
+	/** `maxBytes`: asked at each message; a longer one ends the stream. */
+	constructor(maxBytes = () => MAX_MESSAGE_BYTES) {
 		this.#maxBytes = maxBytes;
 	}
 
@@ -51,9 +51,10 @@ export class Deframer {
 
 	#next(): void {
 		const bytes = this.#isLength ? this.#pending.readUInt32BE() : LENGTH_BYTES;
-		if (this.#isLength && (bytes === 0 || bytes > this.#maxBytes))
+		const maxBytes = this.#maxBytes();
+		if (this.#isLength && (bytes === 0 || bytes > maxBytes))
 			throw new MessageError(
-				`a message of ${bytes} bytes, more than ${this.#maxBytes} or none`,
+				`a message of ${bytes} bytes, more than ${maxBytes} or none`,
 			);
 		this.#isLength = !this.#isLength;
 		this.#pending = Buffer.alloc(bytes);

@@ -281,7 +281,7 @@ function listen(
 			log.add({ kind, message, node, ...(tenant !== undefined && { tenant }) });
 		},
 		enrolEf(node, key) {
-			if (!enrolments.allows(node, Date.now())) return key.wipe();
+			if (!enrolments.allows(node, performance.now())) return key.wipe();
 			/* Its EF asks again until it has a certificate. */
 			keys.configure(node, key).catch((error) => {
 				const cause = error instanceof Error ? error.message : String(error);

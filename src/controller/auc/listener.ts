@@ -1,7 +1,8 @@
 /**
  * The centre's door to EFs: TLS 1.3, messages as of keys/framing.ts. With a
- * certificate that counts an EF says what it likes; without one it may enrol, and
- * that slowly: strangers cannot hold up those that are known.
+ * certificate that counts an EF is heard; without one it may enrol, and that
+ * slowly. A place is taken for the handshake alone, then among strangers: those
+ * never take one from who is known, and among them the newest counts.
  */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -17,11 +18,13 @@ import type { EnrolReply, EnrolRequest } from "../../keys/enrol-messages.js";
 import { Deframer, framed } from "../../keys/framing.js";
 import type { AucMessage, EfMessage } from "../../keys/messages.js";
 import type { TlsIdentity } from "../ca.js";
-import { RateLimit, Tally } from "./limits.js";
+import { Lobby, RateLimit, sourceOf } from "./limits.js";
 
 /** What a centre does with what arrives. */
 export interface AucHearer {
 	isCurrent(ef: string, serial: string): boolean;
+	/** Longest message in bytes that the EF may have something to say in. */
+	maxBytes(ef: string): number;
 	message(from: string, message: EfMessage): void;
 	enrol(connection: number, message: EnrolRequest): void;
 	/** Something arrived that is no message, or too much of it. */
@@ -43,15 +46,16 @@ export interface AucListener {
 
 /** Longest message of a stranger in bytes: a certificate request. */
 const MAX_ENROL_BYTES = 32 * 1024;
-/** Connections that have not proved who they are: at all, and of one address. */
-const MAX_STRANGERS = 256;
-const MAX_STRANGERS_OF_ONE = 32;
-/** New connections, and messages of strangers, of one address. */
+/** Connections before the end of their handshake, and others without a certificate. */
+const ROOM = { total: 256, ofOneSource: 32 };
+/** New connections, and messages of strangers, of one source. */
 const CONNECTIONS = { perSecond: 20, burst: 100 };
 const ENROL_MESSAGES = { perSecond: 10, burst: 50 };
 /** Messages of one EF: a rekey of all links of a large one is some 10,000. */
 const MESSAGES = { perSecond: 2000, burst: 50_000 };
-const HANDSHAKE_MS = 10_000;
+/** A usage or report of 100,000 SAs has 10 MB, and a usage comes every 5 s. */
+const BYTES = { perSecond: 2 * 2 ** 20, burst: 32 * 2 ** 20 };
+const HANDSHAKE_MS = 3000;
 const STRANGER_MS = 60_000;
 /** An EF tells every 5 s what it has used; this much silence means that it is gone. */
 const SILENCE_MS = 30_000;
@@ -72,65 +76,72 @@ export async function listen(
 	const known = new Map<string, Known>();
 	const strangers = new Map<number, TLSSocket>();
 	const sockets = new Set<Socket>();
-	const unproved = new Tally();
-	/** By address and port: ends counting a connection among the unproved. */
-	const proofs = new Map<string, () => void>();
+	const destroy = (socket: Socket) => void socket.destroy();
+	const greeting = new Lobby<Socket>(ROOM, destroy);
+	const waiting = new Lobby<Socket>(ROOM, destroy);
+	/** By address and port: ends counting a connection among those that greet. */
+	const greeted = new Map<string, () => void>();
 	const arrivals = new RateLimit(CONNECTIONS);
 	const enrolments = new RateLimit(ENROL_MESSAGES);
 	const messages = new RateLimit(MESSAGES);
+	const bytes = new RateLimit(BYTES);
 	let nextConnection = 1;
 
 	const tls = createTlsServer({
 		...identity,
 		requestCert: true,
 		rejectUnauthorized: false,
-		handshakeTimeout: HANDSHAKE_MS,
 	});
 	const door = createServer();
 	door.on("connection", (socket) => {
-		const { remoteAddress: address = "" } = socket;
-		const isTooMuch =
-			unproved.total >= MAX_STRANGERS ||
-			unproved.of(address) >= MAX_STRANGERS_OF_ONE ||
-			!arrivals.allows(address, Date.now());
-		if (isTooMuch) return void socket.destroy();
+		const source = sourceOf(socket.remoteAddress ?? "");
+		if (!arrivals.allows(source, performance.now())) return destroy(socket);
 		const name = nameOf(socket);
-		const proved = unproved.add(address);
-		proofs.set(name, proved);
+		const leave = greeting.enter(source, socket);
+		/* Node's own only ends those that say nothing at all for so long. */
+		const ending = setTimeout(destroy, HANDSHAKE_MS, socket);
+		const ended = () => {
+			clearTimeout(ending);
+			greeted.delete(name);
+			leave();
+		};
+		greeted.set(name, ended);
 		sockets.add(socket);
 		socket.once("close", () => {
 			sockets.delete(socket);
-			proofs.delete(name);
-			proved();
+			ended();
 		});
 		tls.emit("connection", socket);
 	});
 	tls.on("tlsClientError", (_, socket) => socket.destroy());
 	tls.on("secureConnection", (socket) => {
 		socket.on("error", () => socket.destroy());
+		greeted.get(nameOf(socket))?.();
 		const certificate = socket.getPeerCertificate();
-		if (Object.keys(certificate ?? {}).length === 0) return stranger(socket);
-		const { subject, serialNumber, valid_to: until } = certificate;
+		const { subject, serialNumber = "", valid_to: until } = certificate ?? {};
 		const ef = String(subject?.CN ?? "");
-		if (!socket.authorized || !hearer.isCurrent(ef, serialNumber)) {
-			socket.setTimeout(HANDSHAKE_MS, () => socket.destroy());
-			socket.resume();
-			socket.end(framed(encodeAucMessage({ type: "unknown" })));
-			return;
+		if (socket.authorized && hearer.isCurrent(ef, serialNumber)) {
+			return accept(ef, { socket, serial: serialNumber }, Date.parse(until));
 		}
-		proofs.get(nameOf(socket))?.();
-		accept(ef, { socket, serial: serialNumber }, Date.parse(until));
+		const leave = waiting.enter(sourceOf(socket.remoteAddress ?? ""), socket);
+		socket.once("close", leave);
+		if (subject === undefined) return stranger(socket);
+		setTimeout(destroy, HANDSHAKE_MS, socket).unref();
+		socket.resume();
+		socket.end(framed(encodeAucMessage({ type: "unknown" })));
 	});
 
-	/** What a connection says, message by message; ended by what is none. */
+	/** What a connection says, message by message; ended by a MessageError. */
 	function hear(
 		socket: TLSSocket,
-		maxBytes: number | undefined,
+		maxBytes: () => number,
+		weigh: (piece: Buffer) => void,
 		take: (message: Buffer) => void,
 	): void {
 		const deframer = new Deframer(maxBytes);
 		socket.on("data", (piece: Buffer) => {
 			try {
+				weigh(piece);
 				for (const message of deframer.push(piece)) {
 					if (!socket.destroyed) take(message);
 				}
@@ -150,12 +161,19 @@ export async function listen(
 			clearTimeout(ending);
 			strangers.delete(connection);
 		});
-		hear(socket, MAX_ENROL_BYTES, (message) => {
-			if (!enrolments.allows(socket.remoteAddress ?? "", Date.now())) {
+		const source = sourceOf(socket.remoteAddress ?? "");
+		const take = (message: Buffer) => {
+			if (!enrolments.allows(source, performance.now())) {
 				throw new MessageError("too many requests to enrol");
 			}
 			hearer.enrol(connection, decodeEnrolRequest(message));
-		});
+		};
+		hear(
+			socket,
+			() => MAX_ENROL_BYTES,
+			() => {},
+			take,
+		);
 	}
 
 	function accept(ef: string, one: Known, untilMs: number): void {
@@ -167,14 +185,19 @@ export async function listen(
 		socket.once("close", () => {
 			if (known.get(ef) === one) known.delete(ef);
 		});
-		hear(socket, undefined, (bytes) => {
-			if (!messages.allows(ef, Date.now())) {
+		const weigh = ({ length }: Buffer) => {
+			if (bytes.allows(ef, performance.now(), length)) return;
+			throw new MessageError(`too many bytes of ${ef}`);
+		};
+		const take = (raw: Buffer) => {
+			if (!messages.allows(ef, performance.now())) {
 				throw new MessageError(`too many messages of ${ef}`);
 			}
-			const message = decodeEfMessage(bytes);
+			const message = decodeEfMessage(raw);
 			if (Date.now() < untilMs) hearer.message(ef, message);
 			else socket.end(framed(encodeAucMessage({ type: "unknown" })));
-		});
+		};
+		hear(socket, () => hearer.maxBytes(ef), weigh, take);
 	}
 
 	door.listen({ host, port });

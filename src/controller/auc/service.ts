@@ -8,6 +8,7 @@ import { privateDirectory } from "../../kernel/files.js";
 import { Auc } from "../../keys/auc.js";
 import type { AucCommand, AucEvent } from "../../keys/auc-state.js";
 import { AUC_NAME, AUC_PORT } from "../../keys/enrol-messages.js";
+import { MAX_MESSAGE_BYTES } from "../../keys/framing.js";
 import type { RandomBytes } from "../../keys/secret.js";
 import { TUNING, type Tuning } from "../../keys/tuning.js";
 import {
@@ -48,6 +49,13 @@ const RENEW_CHECK_MS = 3_600_000;
 /** Longest time a timer can wait. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const RETRY_SAVE_MS = 1000;
+/** Of an SA in a report or a usage, as JSON. */
+const SA_BYTES = 128;
+/**
+ * Any EF may say so much: after the centre has lost its memory one may hold SAs,
+ * here some 2,000, of links that are declared no more.
+ */
+const MESSAGE_BYTES = 256 * 1024;
 
 export class AucService {
 	readonly auc: Auc;
@@ -142,6 +150,11 @@ export class AucService {
 		const { host = "127.0.0.1", port = AUC_PORT, log } = this.#options;
 		this.#listener = await listen({ host, port }, await this.identity(), {
 			isCurrent: (ef, serial) => this.auc.isCurrent(ef, serial),
+			maxBytes: (ef) =>
+				Math.min(
+					MAX_MESSAGE_BYTES,
+					MESSAGE_BYTES + this.auc.mostHeld(ef) * SA_BYTES,
+				),
 			message: (from, message) =>
 				this.#event({ type: "message", from, message }),
 			enrol: (connection, message) =>

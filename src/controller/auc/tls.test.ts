@@ -43,6 +43,7 @@ test("TLS 1.2 is refused before and after a renewal: API, EFs, controller", asyn
 
 		const efs = await listen({ host: HOST, port: 0 }, identity, {
 			isCurrent: () => false,
+			maxBytes: () => 0,
 			message: () => {},
 			enrol: () => {},
 			refused: () => {},

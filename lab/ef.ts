@@ -67,7 +67,7 @@ export async function efOptions(
 export async function openEngine(
 	lab: Lab,
 	name: EfName,
-	options: Pick<UserspaceOptions, "onEvent"> & { readonly workers?: number },
+	options: Pick<UserspaceOptions, "onEvent" | "workers" | "slots">,
 ): Promise<UserspaceEngine> {
 	return await UserspaceEngine.open({
 		...(await efOptions(lab, name)),

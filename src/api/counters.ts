@@ -182,6 +182,10 @@ export const refusalHints: Readonly<
 		"signed too long ago, or in the future",
 		"Set the nodes' clocks; else somebody holds packets back.",
 	],
+	overrun: [
+		"it came while the engine had no room for more",
+		"Too much traffic for the node, or the engine hung for a moment: see its load.",
+	],
 };
 
 /** docs/counters.md as it must read. */
@@ -243,7 +247,9 @@ export function countersMarkdown(): string {
 		"## Encryption functions",
 		"",
 		"What a node's encryption function has sealed and opened since it was started,",
-		"and the packets that it refused, by reason. None of them goes on in any way.",
+		"and the packets that it refused, by reason. None of them goes on in any way. While",
+		"the process of the user-space engine is dead, what would be given to it counts as",
+		"dropped for `no_ef`; the kernel's ESP needs no process to go on.",
 		"",
 		"| reason | meaning | what to do |",
 		"|---|---|---|",

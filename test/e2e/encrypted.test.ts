@@ -171,7 +171,16 @@ describe("a sealed hop", () => {
 	it("has other keys after its encryption function was killed", async () => {
 		const before = await generations(auc);
 		const { pid } = efOf(fleet, "in");
+		const unserved = () =>
+			fleet
+				.node("in")
+				.counters()
+				.drops.find(({ reason }) => reason === "no_ef")?.packets ?? 0;
+		const dropped = unserved();
+		const running = await stream();
 		process.kill(pid, "SIGKILL");
+		await until("what it would seal is counted", () => unserved() > dropped);
+		await running.stop();
 		await until("another one has its keys", async () => {
 			const { active, connected } = fleet.node("in").status().ef ?? {};
 			return connected === true && active === before.length / 2;

@@ -203,6 +203,9 @@ test("two EFs: each hears the other's heart, and that it has stopped", async () 
 		await until("both to live", () =>
 			["1: 2 true", "2: 1 true", "1: 3 false"].every((t) => told.includes(t)),
 		);
+		/* It heard the left one's before it listened to any. */
+		const { refused: early } = (await right.usage()).in;
+		assert.ok(Object.values(early).every((count) => count === 0));
 		await right.close();
 		await until("silence", () => told.includes("1: 2 false"));
 		const { refused } = (await left.usage()).in;
@@ -246,6 +249,27 @@ test("two EFs: TCP as the kernel sends it, super-packets and all", async () => {
 		assert.equal(out.refused.unfinished, 0);
 	} finally {
 		await Promise.all(pair.map((engine) => engine.close()));
+	}
+});
+
+test("frames that find no room count, each once", async () => {
+	const engine = await openEngine(lab, "ef1", {
+		slots: 128,
+		onEvent: () => {},
+	});
+	const tap = new Tap(lab.netns("left"), "in");
+	try {
+		const frame = framed(Buffer.alloc(40));
+		let sent = 0;
+		await until("the ring is full", async () => {
+			for (let i = 0; i < 1000; i++, sent++) tap.put(frame);
+			await dealtWith(engine, sent);
+			return (await engine.usage()).out.refused.overrun > 0;
+		});
+		assert.equal(settled(await engine.usage()), sent);
+	} finally {
+		tap.close();
+		await engine.close();
 	}
 });
 

@@ -44,7 +44,7 @@ export interface NodeEfOptions {
 	readonly netns?: string | undefined;
 	/** The agent's; the EF has a directory in it. */
 	readonly stateDir: string;
-	/** Guards the host ends, before they come up; undefined: no EF any more. */
+	/** Guards the host ends, before they come up; undefined: no EF, or a dead one. */
 	readonly guard: (ends: EfEnds | undefined) => void;
 	/** Makes the key known to the authentication centre; false: not now. */
 	readonly enrol?: ((key: Buffer) => boolean) | undefined;
@@ -58,6 +58,8 @@ interface Running {
 	readonly watch: EfWatch;
 	readonly engine: EfEngineConfig;
 	readonly ends: EfEnds;
+	/** Packets are given to it. */
+	isServed: boolean;
 }
 
 /** Whether a node of this state has an EF. */
@@ -224,7 +226,7 @@ export class NodeEf {
 		const watch = new EfWatch(efFiles(this.#directory).socket, (report) =>
 			this.#review(report),
 		);
-		this.#running = { command, watch, engine, ends };
+		this.#running = { command, watch, engine, ends, isServed: true };
 	}
 
 	/** Whether it runs as it must, on interfaces that are still there. */
@@ -288,7 +290,24 @@ export class NodeEf {
 		this.#running?.watch.ask("reload");
 	}
 
+	/** What it is given while it cannot take it is dropped, and counted so. */
+	#admit(isServed: boolean): void {
+		const running = this.#running;
+		/* The kernel encrypts on by itself while its process is dead. */
+		if (running?.engine.kind !== "userspace" || running.isServed === isServed)
+			return;
+		running.isServed = isServed;
+		const { guard, tell } = this.#options;
+		try {
+			guard(isServed ? running.ends : undefined);
+		} catch (error) {
+			/* Its interfaces are gone: retry() makes others. */
+			tell(error instanceof Error ? error.message : String(error));
+		}
+	}
+
 	#review(report: EfReport | undefined): void {
+		this.#admit(report !== undefined);
 		if (report?.wantsKey && this.#auc && this.#enrolment.offer())
 			this.#running?.watch.ask("reload");
 		const { tell, changed } = this.#options;

@@ -38,6 +38,8 @@ export const Refusal = {
 	badMac: -16,
 	/** Signed too long ago, or in the future: clocks differ, or it was held back. */
 	stale: -17,
+	/** It found no free slot in the receive ring: the engine is too slow, or hung. */
+	overrun: -18,
 } as const;
 
 export type RefusalName = keyof typeof Refusal;

@@ -6,7 +6,12 @@ import { Worker } from "node:worker_threads";
 import { KernelError } from "../../kernel/error.js";
 import { ifindexOf } from "../../kernel/netns.js";
 import { duplicate, type EfSide } from "./core.js";
-import type { EfEngine, EfTraffic, HeartbeatOptions } from "./engine.js";
+import type {
+	EfEngine,
+	EfTraffic,
+	EfUsage,
+	HeartbeatOptions,
+} from "./engine.js";
 import type { Refusals } from "./refusal.js";
 import type { SaDirection, SaEvent, SaSpec, SaUsage } from "./sa.js";
 import { workerOf } from "./share.js";
@@ -15,7 +20,6 @@ import type {
 	WorkerMessage,
 	WorkerOptions,
 	WorkerRequest,
-	WorkerUsage,
 } from "./worker.js";
 
 export interface UserspaceOptions {
@@ -41,7 +45,6 @@ const SLOT_OVERHEAD_BYTES = 512;
 export class UserspaceEngine implements EfEngine {
 	readonly kind = "userspace";
 	readonly #workers: readonly Thread[];
-	readonly #lost = { out: 0, in: 0 };
 	/** Where each SA is, by direction and SPI. */
 	readonly #places = new Map<string, { thread: Thread; path: number }>();
 
@@ -119,20 +122,14 @@ export class UserspaceEngine implements EfEngine {
 				this.#places.delete(place);
 	}
 
-	/** `lost`: frames that found no free slot in a receive ring. */
-	async usage(): Promise<WorkerUsage> {
+	async usage(): Promise<EfUsage> {
 		const all = (await Promise.all(
 			this.#workers.map((thread) => thread.ask({ do: "usage" })),
-		)) as WorkerUsage[];
-		for (const { lost } of all) {
-			this.#lost.out += lost.out;
-			this.#lost.in += lost.in;
-		}
+		)) as EfUsage[];
 		return {
 			out: addTraffic(all.map((usage) => usage.out)),
 			in: addTraffic(all.map((usage) => usage.in)),
 			sas: all.flatMap(({ sas }) => sas),
-			lost: { ...this.#lost },
 		};
 	}
 

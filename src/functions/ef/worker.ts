@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { ReceiveRing, type RingOptions, SendRing } from "../../kernel/rings.js";
 import { EfCore, type EfSides } from "./core.js";
-import type { EfUsage } from "./engine.js";
+import type { EfTraffic, EfUsage } from "./engine.js";
 import { Heart, type Heartbeats } from "./heartbeat.js";
 import { TRAILER_BYTES } from "./outbound.js";
 import { pump } from "./pump.js";
@@ -17,11 +17,6 @@ export interface WorkerOptions {
 	readonly groups?: { readonly inside: number; readonly outside: number };
 }
 
-export interface WorkerUsage extends EfUsage {
-	/** Frames that found no free slot in a receive ring since the last question. */
-	readonly lost: { readonly out: number; readonly in: number };
-}
-
 export type WorkerRequest =
 	| { readonly do: "install"; readonly spec: SaSpec }
 	| {
@@ -32,7 +27,7 @@ export type WorkerRequest =
 	| { readonly do: "heartbeat"; readonly heartbeats: Heartbeats }
 	| { readonly do: "usage" };
 
-export type WorkerAnswer = WorkerUsage | SaUsage | undefined;
+export type WorkerAnswer = EfUsage | SaUsage | undefined;
 
 export type WorkerMessage =
 	| { readonly kind: "ready" }
@@ -135,6 +130,9 @@ function release(): void {
 	core.close();
 }
 
+/** Frames that found no free slot in a receive ring. */
+const overrun = { out: 0, in: 0 };
+
 function perform(request: WorkerRequest): WorkerAnswer {
 	switch (request.do) {
 		case "install":
@@ -146,10 +144,21 @@ function perform(request: WorkerRequest): WorkerAnswer {
 			startHeart(request.heartbeats);
 			return undefined;
 		case "usage": {
-			const lost = { out: fromInside.takeLost(), in: fromOutside.takeLost() };
-			return { ...core.usage(), lost };
+			/* The kernel forgets what it has told. */
+			overrun.out += fromInside.takeLost();
+			overrun.in += fromOutside.takeLost();
+			const usage = core.usage();
+			return {
+				...usage,
+				out: withOverrun(usage.out, overrun.out),
+				in: withOverrun(usage.in, overrun.in),
+			};
 		}
 	}
+}
+
+function withOverrun(traffic: EfTraffic, frames: number): EfTraffic {
+	return { ...traffic, refused: { ...traffic.refused, overrun: frames } };
 }
 
 /** Answered by its exit. */

@@ -162,7 +162,7 @@ export function registerAgent(program: Command, services: Services): void {
 		)
 		.option(
 			"--replace-layout",
-			"after an upgrade that the agent refuses for its pinned maps: remove maps of another layout and fill new ones; running flows are classified anew, unchained for that moment. Maps of this version's layout are adopted all the same",
+			"after an upgrade that the agent refuses for its pinned maps: remove maps of another layout and fill new ones; running flows are classified anew and for that moment pass unchained, or not at all on a node with sealed hops. Maps of this version's layout are adopted all the same",
 		)
 		.option(
 			"--purge",

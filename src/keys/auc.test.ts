@@ -126,6 +126,44 @@ test("no generation comes twice, though what was issued last was not stored", ()
 	}
 });
 
+test("generations far beyond the clock count for nothing, and are told once", () => {
+	const one = start();
+	one.act({ type: "declare", links });
+	const [state] = one.auc.state.links.values();
+	const generation = Number.MAX_SAFE_INTEGER;
+	const sa = { eSpi: LINK.eSpi, eSi: LINK.eSi, generation };
+	const held = { ...sa, role: "receiver", ageMs: 0, active: false } as const;
+	const challenge = one.auc.handle({
+		type: "message",
+		nowMs: 0,
+		from: "b",
+		message: { type: "hello", boot: "1" },
+	})[0];
+	assert.ok(challenge?.type === "send");
+	assert.ok(challenge.message.type === "challenge");
+	const { session } = challenge.message;
+	const reported = one.says("b", {
+		type: "report",
+		session,
+		held: [held, held],
+	});
+	const told = (said: readonly string[]) =>
+		said.filter((word) => word === "audit report-refused b").length;
+	assert.equal(told(reported), 1);
+	const issued = { ...sa, generation: state?.generation ?? 0 };
+	const refused = one.says("b", {
+		type: "refuse",
+		session,
+		step: "install",
+		sa: issued,
+		reason: "old",
+		floor: generation,
+	});
+	assert.equal(told(refused), 0);
+	assert.ok(refused.includes("audit refuse 7/254"));
+	assert.equal(state?.generation, issued.generation);
+});
+
 const phases = (auc: Auc) =>
 	[...auc.state.links.values()].map(({ sas }) =>
 		sas.map(({ phase }) => phase).join(),

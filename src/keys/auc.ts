@@ -33,9 +33,13 @@ interface Presence {
 	offered: { readonly boot: string; readonly session: string } | undefined;
 	session: string | undefined;
 	uses: readonly Use[];
+	/** It named a generation that nobody has issued, which is told once a session. */
+	isFalse: boolean;
 }
 
 const SESSION_BYTES = 12;
+/** So much may the clock have been set back since a generation was issued. */
+const AHEAD_MS = 30 * 86_400_000;
 
 export class Auc {
 	readonly state: AucState;
@@ -312,6 +316,7 @@ export class Auc {
 		if (message.type === "report" && here.offered?.session === session) {
 			here.session = session;
 			here.offered = undefined;
+			here.isFalse = false;
 			this.#isChanged = true;
 			this.#audit({ what: "session", ef: from });
 			this.#enrol.came(from);
@@ -328,10 +333,31 @@ export class Auc {
 		}
 	}
 
+	/**
+	 * Whether a generation may have been issued. They count from the clock: one that
+	 * is far beyond it, and beyond ours, would have the link run out of numbers.
+	 */
+	#isCredible(ef: string, sa: SaRef, generation: number): boolean {
+		const ours = this.state.links.get(linkId(sa))?.generation ?? 0;
+		if (generation <= Math.max(ours, this.#nowMs + AHEAD_MS)) return true;
+		const here = this.#presence(ef);
+		if (!here.isFalse) {
+			const reason = `it names generation ${generation} of path ${sa.eSpi} index ${sa.eSi}, which is far beyond the clock`;
+			this.#audit({ what: "report-refused", ef, reason });
+		}
+		here.isFalse = true;
+		return false;
+	}
+
 	#presence(ef: string): Presence {
 		let here = this.#present.get(ef);
 		if (!here) {
-			here = { offered: undefined, session: undefined, uses: [] };
+			here = {
+				offered: undefined,
+				session: undefined,
+				uses: [],
+				isFalse: false,
+			};
 			this.#present.set(ef, here);
 		}
 		return here;
@@ -340,8 +366,11 @@ export class Auc {
 	#report(from: string, held: readonly HeldSa[]): void {
 		const byLink = new Map<LinkId, HeldSa[]>();
 		for (const one of held) {
+			if (!this.#isCredible(from, one, one.generation)) continue;
 			const id = linkId(one);
-			byLink.set(id, [...(byLink.get(id) ?? []), one]);
+			const ours = byLink.get(id) ?? [];
+			if (ours.length < GENERATION_SLOTS) ours.push(one);
+			byLink.set(id, ours);
 		}
 		for (const id of this.#linksOf.get(from) ?? []) {
 			const ours = byLink.get(id) ?? [];
@@ -371,7 +400,8 @@ export class Auc {
 				machine.done(message.step, role, generation, this.#nowMs);
 			} else if (message.type === "refuse") {
 				const { step, reason, floor } = message;
-				machine.refused(step, role, generation, reason, floor, this.#nowMs);
+				const rises = this.#isCredible(from, sa, floor) ? floor : 0;
+				machine.refused(step, role, generation, reason, rises, this.#nowMs);
 			} else {
 				const { soft, by } = message;
 				machine.expired(role, generation, soft, by, this.#nowMs);

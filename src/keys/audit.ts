@@ -44,7 +44,13 @@ export type AuditRecord = { readonly timeMs: number } & (
 			readonly by: string;
 	  }
 	| {
-			readonly what: "enrol" | "enrolled" | "session" | "enrol-refused";
+			readonly what:
+				| "enrol"
+				| "enrolled"
+				| "session"
+				| "enrol-refused"
+				/** Part of what it says cannot be, and counts for nothing. */
+				| "report-refused";
 			readonly ef: string;
 			readonly reason?: string;
 	  }

@@ -80,7 +80,7 @@ export class LinkMachine {
 		floor: number,
 		nowMs: number,
 	): void {
-		const { state, tuning } = this;
+		const { state } = this;
 		state.generation = Math.max(state.generation, floor);
 		const sa = this.#find(generation);
 		if (!sa || !asks(sa.phase, step, role)) return;
@@ -88,8 +88,8 @@ export class LinkMachine {
 		if (step === "remove") return;
 		if (step === "install") sa[role] = false;
 		this.#undo(sa, "refused", nowMs);
-		state.holdOffMs =
-			nowMs + backOff(tuning.refusedMs, tuning.refusedMaxMs, state.refusals);
+		const { refusedMs, refusedMaxMs } = this.tuning;
+		this.#holdOff(nowMs + backOff(refusedMs, refusedMaxMs, state.refusals));
 		state.refusals++;
 	}
 
@@ -106,6 +106,7 @@ export class LinkMachine {
 		if (!soft) {
 			this.#lacks(sa, role, "expired", nowMs);
 		} else if (sa.phase === "current" && sa === this.#newest()) {
+			this.#holdOff(sa.issuedMs + this.tuning.retransmitMs);
 			this.#want(by);
 		}
 	}
@@ -255,6 +256,8 @@ export class LinkMachine {
 		if (!sa[role] || (asked && reason === "lost")) return;
 		sa[role] = false;
 		this.out.audit({ what: "lost", role, ...auditOf(sa) });
+		/* An end that loses whatever it is given does not get it in a loop. */
+		this.#holdOff(sa.issuedMs + this.tuning.refusedMs);
 		if (sa.phase === "current") this.#want(reason);
 		else this.#undo(sa, reason, nowMs);
 	}
@@ -270,6 +273,11 @@ export class LinkMachine {
 				this.#undo(sa, "restarted", nowMs);
 			}
 		}
+	}
+
+	/** No SA is issued before then. */
+	#holdOff(untilMs: number): void {
+		this.state.holdOffMs = Math.max(this.state.holdOffMs, untilMs);
 	}
 
 	/** One that was on its way will not be completed. */
@@ -306,6 +314,8 @@ export class LinkMachine {
 	#adopt(held: HeldSa, link: Link, nowMs: number): void {
 		const { state } = this;
 		if (this.#find(held.generation)) return;
+		/* There cannot be more; who tells of others all the time would fill the memory. */
+		if (state.sas.length >= GENERATION_SLOTS) return;
 		const sa = adoptSa(link, held, nowMs);
 		state.sas.push(sa);
 		state.sas.sort((a, b) => a.generation - b.generation);

@@ -35,6 +35,7 @@ function kindOf(record: AuditRecord): KeyEvent {
 	switch (record.what) {
 		case "refuse":
 		case "enrol-refused":
+		case "report-refused":
 			return "key-refused";
 		case "expired":
 			return record.withoutSuccessor ? "keys" : "rekey";
@@ -74,6 +75,8 @@ function ofNode(record: Extract<AuditRecord, { readonly ef: string }>): string {
 			return `node ${ef}: its encryption function said what it holds`;
 		case "enrol-refused":
 			return `node ${ef}: enrolment refused: ${record.reason ?? "no reason"}`;
+		case "report-refused":
+			return `node ${ef}: what its encryption function says is refused: ${record.reason ?? "no reason"}`;
 	}
 }
 

@@ -8,6 +8,7 @@ import {
 	readFileSync,
 	renameSync,
 	rmSync,
+	statSync,
 	writeFileSync,
 } from "node:fs";
 import { open, rename } from "node:fs/promises";
@@ -64,6 +65,11 @@ export async function writePrivateLater(
 	const directory = await open(dirname(path), "r");
 	await directory.sync();
 	await directory.close();
+}
+
+/** Whether others than its owner may read, change or run it; throws where it is not. */
+export function isOpenToOthers(path: string): boolean {
+	return (statSync(path).mode & 0o077) !== 0;
 }
 
 /** A file's text; undefined where there is no such file. */

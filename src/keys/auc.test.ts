@@ -164,6 +164,27 @@ test("generations far beyond the clock count for nothing, and are told once", ()
 	assert.equal(state?.generation, issued.generation);
 });
 
+test("a clock that was set back while the centre was down holds nothing up", () => {
+	const { auc } = serving();
+	const nowMs = 1_000_000_000;
+	auc.handle({ type: "time", nowMs });
+	auc.handle({ type: "rekey", nowMs, target: { eSpi: 8 } });
+	const { state } = auc;
+	for (const held of state.links.values()) {
+		held.holdOffMs = nowMs;
+		assert.ok(held.sas.length > 0);
+	}
+	const again = new Auc({ tuning: TUNING, random: noise(2), nowMs: 5, state });
+	again.handle({ type: "time", nowMs: 5 });
+	const latestMs = 5 + Math.max(TUNING.refusedMaxMs, TUNING.retransmitMaxMs);
+	again.handle({ type: "time", nowMs: latestMs });
+	for (const { sas, holdOffMs } of again.state.links.values()) {
+		assert.ok(holdOffMs <= latestMs);
+		assert.equal(sas.at(-1)?.phase, "install-receiver");
+		assert.ok(sas.every(({ issuedMs }) => issuedMs <= latestMs));
+	}
+});
+
 const phases = (auc: Auc) =>
 	[...auc.state.links.values()].map(({ sas }) =>
 		sas.map(({ phase }) => phase).join(),

@@ -21,6 +21,7 @@ import {
 	type LinkState,
 	newLink,
 	type Request,
+	resume,
 } from "./link-state.js";
 import type { AucMessage, EfMessage, HeldSa, Use } from "./messages.js";
 import { type Link, linkProblem, type Role, type SaRef } from "./sa.js";
@@ -71,8 +72,7 @@ export class Auc {
 		this.state = options.state ?? newAuc();
 		this.#enrol = new EnrolAuc(this.state.enrolments, options.random);
 		for (const [id, held] of this.state.links) {
-			/* As of a new link: what was issued and not stored is not issued again. */
-			held.generation = Math.max(held.generation, this.#nowMs);
+			resume(held, this.#nowMs, this.#tuning);
 			const { link, sas } = held;
 			this.#deadlines.set(id, this.#machine(id).nextMs);
 			for (const one of [link, ...sas.map((sa) => sa.link)]) {

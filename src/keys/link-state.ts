@@ -1,6 +1,7 @@
 /** What the centre knows of a link: its SAs, and how far each one is. */
 import type { Audited } from "./audit.js";
 import type { KeyedEntry, Lifetime, Link, RekeyReason, SaRef } from "./sa.js";
+import type { Tuning } from "./tuning.js";
 
 /**
  * An SA's way. `install-receiver`, `install-sender` and `switch` each wait for an
@@ -59,6 +60,24 @@ export function newLink(nowMs: number): LinkState {
 		holdOffMs: 0,
 		refusals: 0,
 	};
+}
+
+/**
+ * As stored by an earlier life of the centre. Its generation is raised as a new
+ * link's is: what was issued and not stored is not issued again. Should the clock
+ * have been set back meanwhile, nothing waits longer than it may.
+ */
+export function resume(state: LinkState, nowMs: number, tuning: Tuning): void {
+	const atMost = (timeMs: number, laterMs: number) =>
+		Math.min(timeMs, nowMs + laterMs);
+	state.generation = Math.max(state.generation, nowMs);
+	state.holdOffMs = atMost(state.holdOffMs, tuning.refusedMaxMs);
+	state.sas = state.sas.map((sa) => ({
+		...sa,
+		issuedMs: atMost(sa.issuedMs, 0),
+		drainedMs: atMost(sa.drainedMs, tuning.drainMs),
+		dueMs: atMost(sa.dueMs, tuning.retransmitMaxMs),
+	}));
 }
 
 export function isPending({ phase }: SaState): boolean {

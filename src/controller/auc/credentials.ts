@@ -8,7 +8,11 @@ import { join } from "node:path";
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { newRequest } from "../../functions/certificate.js";
-import { readIfThere, writePrivate } from "../../kernel/files.js";
+import {
+	isOpenToOthers,
+	readIfThere,
+	writePrivate,
+} from "../../kernel/files.js";
 import type { Authority } from "../ca.js";
 
 /** No node's name: it has a space. */
@@ -36,6 +40,11 @@ const isCredentials = Compile(Credentials);
 /** Throws `auc: cause (likely fix)`. */
 export function readCredentials(path: string): Credentials {
 	const raw = readIfThere(path);
+	if (raw !== undefined && isOpenToOthers(path)) {
+		throw new Error(
+			`auc: others may read ${path}, and command the centre with it (chmod 600 ${path})`,
+		);
+	}
 	try {
 		const value: unknown = JSON.parse(raw ?? "");
 		if (isCredentials.Check(value)) return value;

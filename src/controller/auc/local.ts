@@ -4,7 +4,7 @@ import type { Link } from "../../keys/sa.js";
 import { espSpi } from "../../keys/spi.js";
 import { Fault } from "../fault.js";
 import type { AucStatus, KeyAuthority } from "./authority.js";
-import type { AucService } from "./service.js";
+import { type AucService, timeMs } from "./service.js";
 import { isReady, linkStatuses } from "./status.js";
 
 /** @param host where EFs reach it, if not where they reach the controller */
@@ -48,7 +48,7 @@ export function localAuthority(
 
 function statusOf(service: AucService): AucStatus {
 	const { auc, present } = service;
-	const links = linkStatuses(auc, Date.now());
+	const links = linkStatuses(auc, timeMs());
 	return { links, present, revoked: [...auc.state.revoked] };
 }
 

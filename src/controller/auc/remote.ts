@@ -113,9 +113,9 @@ export function remoteAuthority(credentials: Credentials): KeyAuthority {
 		address: efs,
 		declare: async (links) => void (await ask("PUT", "/links", links)),
 		async ready(links, timeoutMs, signal) {
-			const endMs = Date.now() + timeoutMs;
+			const endMs = performance.now() + timeoutMs;
 			for (let tries = 0; ; tries++) {
-				const leftMs = Math.max(0, endMs - Date.now());
+				const leftMs = Math.max(0, endMs - performance.now());
 				const asked = {
 					timeoutMs: leftMs + TIMEOUT_MS,
 					...(signal && { signal }),
@@ -128,10 +128,10 @@ export function remoteAuthority(credentials: Credentials): KeyAuthority {
 				} catch (error) {
 					if (signal?.aborted) return links;
 					/* It may be on its way back. */
-					if (Date.now() >= endMs) throw error;
+					if (performance.now() >= endMs) throw error;
 					const pauseMs = backOff(FIRST_RETRY_MS, LAST_RETRY_MS, tries);
 					await paused(
-						Math.min(pauseMs, endMs - Date.now()),
+						Math.min(pauseMs, endMs - performance.now()),
 						signal ?? closing.signal,
 					);
 				}

@@ -57,6 +57,14 @@ const SA_BYTES = 128;
  */
 const MESSAGE_BYTES = 256 * 1024;
 
+/**
+ * The clock as it was when the process started, and what has gone by since: should
+ * it be set back, nothing that waits waits longer, and no number comes twice.
+ */
+export function timeMs(): number {
+	return Math.floor(performance.timeOrigin + performance.now());
+}
+
 export class AucService {
 	readonly auc: Auc;
 	readonly authority: Authority;
@@ -88,7 +96,7 @@ export class AucService {
 		this.auc = new Auc({
 			tuning: options.tuning ?? TUNING,
 			random: options.random ?? randomBytes,
-			nowMs: Date.now(),
+			nowMs: timeMs(),
 			...(state && { state }),
 		});
 	}
@@ -178,7 +186,7 @@ export class AucService {
 	#event(happening: Happening): void {
 		if (this.#isClosed) return;
 		/* The type of a union's member is lost by spreading it. */
-		const event = { ...happening, nowMs: Date.now() } as AucEvent;
+		const event = { ...happening, nowMs: timeMs() } as AucEvent;
 		const commands = this.auc.handle(event);
 		this.#setTimer();
 		if (this.auc.takeChanged()) {
@@ -199,7 +207,7 @@ export class AucService {
 		clearTimeout(this.#timer);
 		const { nextMs } = this.auc;
 		if (!Number.isFinite(nextMs)) return;
-		const waitMs = Math.max(0, nextMs - Date.now());
+		const waitMs = Math.max(0, nextMs - timeMs());
 		this.#timer = setTimeout(
 			() => this.#event({ type: "time" }),
 			Math.min(waitMs, TIMER_MAX_MS),
@@ -246,7 +254,8 @@ export class AucService {
 				void this.#sign(command.ef, command.request);
 				break;
 			case "audit":
-				this.trail.add(command.record);
+				/* People compare it with other clocks. */
+				this.trail.add({ ...command.record, timeMs: Date.now() });
 				break;
 		}
 	}

@@ -1,8 +1,12 @@
 /** The centre's state on the disk, sealed under a key that lies in another file. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { writePrivate, writePrivateLater } from "../../kernel/files.js";
+import {
+	isOpenToOthers,
+	writePrivate,
+	writePrivateLater,
+} from "../../kernel/files.js";
 import type { AucState } from "../../keys/auc-state.js";
 import { Secret } from "../../keys/secret.js";
 import { KEK_BYTES, seal, unseal, VaultError } from "../../keys/vault.js";
@@ -43,8 +47,7 @@ export function openSnapshot(directory: string, kekFile?: string): Snapshot {
 }
 
 function readKek(path: string): Secret {
-	const { mode } = statSync(path);
-	if ((mode & 0o077) !== 0) {
+	if (isOpenToOthers(path)) {
 		throw new Error(
 			`auc: others may read the key-encryption key (chmod 600 ${path})`,
 		);

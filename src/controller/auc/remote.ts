@@ -115,7 +115,7 @@ export function remoteAuthority(credentials: Credentials): KeyAuthority {
 		async ready(links, timeoutMs, signal) {
 			const endMs = performance.now() + timeoutMs;
 			for (let tries = 0; ; tries++) {
-				const leftMs = Math.max(0, endMs - performance.now());
+				const leftMs = Math.max(0, Math.ceil(endMs - performance.now()));
 				const asked = {
 					timeoutMs: leftMs + TIMEOUT_MS,
 					...(signal && { signal }),

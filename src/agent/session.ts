@@ -69,7 +69,7 @@ export class Session {
 	readonly #timer: NodeJS.Timeout;
 	readonly #onPing = (message: unknown): void => {
 		if ((message as { websocket?: unknown }).websocket === this.#socket)
-			this.#heardMs = Date.now();
+			this.#heardMs = performance.now();
 	};
 
 	/** Connects at once and whenever the connection is lost. */
@@ -125,7 +125,7 @@ export class Session {
 				{ dispatcher },
 			);
 			this.#socket = socket;
-			this.#heardMs = Date.now();
+			this.#heardMs = performance.now();
 			socket.addEventListener("open", () => {
 				const { revision } = node.state;
 				this.#send({
@@ -170,7 +170,7 @@ export class Session {
 	#everySecond(): void {
 		const socket = this.#socket;
 		if (!socket) return;
-		if (Date.now() - this.#heardMs <= SILENCE_MS) {
+		if (performance.now() - this.#heardMs <= SILENCE_MS) {
 			this.tellStatus();
 			return;
 		}
@@ -181,7 +181,7 @@ export class Session {
 	}
 
 	#hear(event: MessageEvent): void {
-		this.#heardMs = Date.now();
+		this.#heardMs = performance.now();
 		this.#failures = 0;
 		let message: ControllerMessage;
 		try {

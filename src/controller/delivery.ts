@@ -72,7 +72,7 @@ export async function openDelivery(
 	function isAwaited(node: string): boolean {
 		if (fleet.isConnected(node)) return true;
 		const left = leftMs.get(node);
-		return left !== undefined && Date.now() - left < reconnectMs;
+		return left !== undefined && performance.now() - left < reconnectMs;
 	}
 
 	const hasAcknowledged = (state: NodeState) =>
@@ -207,7 +207,7 @@ export async function openDelivery(
 			progress.notify();
 		},
 		gone(node) {
-			leftMs.set(node, Date.now());
+			leftMs.set(node, performance.now());
 			progress.notify();
 		},
 		giveUp(node) {

@@ -67,7 +67,7 @@ export function createDraining(
 			if (!pairs.has(first)) sinceMs.delete(first);
 		}
 		for (const first of pairs.keys()) {
-			if (!sinceMs.has(first)) sinceMs.set(first, Date.now());
+			if (!sinceMs.has(first)) sinceMs.set(first, performance.now());
 		}
 		return pairs;
 	}
@@ -84,7 +84,7 @@ export function createDraining(
 				/* A node without its agent may still forward what is to be kept. */
 				const isDrained = () =>
 					isLost ||
-					Date.now() >= endMs ||
+					performance.now() >= endMs ||
 					places.every((place) =>
 						fleet.isConnected(place.node) ? isIdle(place, idleMs) : !isKept,
 					);

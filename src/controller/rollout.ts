@@ -160,12 +160,12 @@ export async function openRollOut(
 		const pending: Pending = { ...planned, writes, ...said };
 		const record = { key: PENDING, value: pending };
 		isUnsettled = true;
-		const endMs = Date.now() + (timeoutMs ?? BACKGROUND_TIMEOUT_MS);
+		const endMs = performance.now() + (timeoutMs ?? BACKGROUND_TIMEOUT_MS);
 		const made = await steps.send("make", stages.make, [record], timeoutMs);
 		const unmade =
 			refusalOf(made) ??
 			silenceOf(made) ??
-			(await unkeyed(running, stages, Math.max(0, endMs - Date.now())));
+			(await unkeyed(running, stages, Math.max(0, endMs - performance.now())));
 		if (unmade) return abort(unmade, withNewOnes(running, stages.make), target);
 		const switched = await steps.send("switch", stages.switch, [], timeoutMs);
 		const refused = refusalOf(switched);

@@ -25,7 +25,9 @@ export class EfWatch {
 
 	/** The newest; undefined while nobody tells. */
 	get report(): EfReport | undefined {
-		return Date.now() - this.#heardMs > SILENCE_MS ? undefined : this.#report;
+		return performance.now() - this.#heardMs > SILENCE_MS
+			? undefined
+			: this.#report;
 	}
 
 	/** Dropped while nobody is there, who will read its files when he starts. */
@@ -61,7 +63,7 @@ export class EfWatch {
 	}
 
 	#hear(line: string): void {
-		this.#heardMs = Date.now();
+		this.#heardMs = performance.now();
 		this.#report = JSON.parse(line) as EfReport;
 		this.#changed(this.#report);
 	}

@@ -24,21 +24,12 @@ import {
 	resume,
 } from "./link-state.js";
 import type { AucMessage, EfMessage, HeldSa, Use } from "./messages.js";
+import { Presences } from "./presence.js";
 import { type Link, linkProblem, type Role, type SaRef } from "./sa.js";
 import type { RandomBytes, Secret } from "./secret.js";
 import { fromEspSpi, GENERATION_SLOTS, type LinkId, linkId } from "./spi.js";
 import type { Tuning } from "./tuning.js";
 
-interface Presence {
-	/** Challenged with, not yet reported. */
-	offered: { readonly boot: string; readonly session: string } | undefined;
-	session: string | undefined;
-	uses: readonly Use[];
-	/** It named a generation that nobody has issued, which is told once a session. */
-	isFalse: boolean;
-}
-
-const SESSION_BYTES = 12;
 /** So much may the clock have been set back since a generation was issued. */
 const AHEAD_MS = 30 * 86_400_000;
 
@@ -54,7 +45,7 @@ export class Auc {
 	/** Links an EF is or was an end of. */
 	readonly #linksOf = new Map<string, Set<LinkId>>();
 	/** Not stored: a centre that starts asks every EF what it holds. */
-	readonly #present = new Map<string, Presence>();
+	readonly #present = new Presences();
 	#commands: AucCommand[] = [];
 	#nowMs: number;
 	#isChanged = false;
@@ -164,11 +155,7 @@ export class Auc {
 
 	/** EFs that are in a session, and what they last said of their SAs' use. */
 	get present(): ReadonlyMap<string, readonly Use[]> {
-		return new Map(
-			[...this.#present]
-				.filter(([, { session }]) => session !== undefined)
-				.map(([ef, { uses }]) => [ef, uses]),
-		);
+		return this.#present.uses;
 	}
 
 	#configure(ef: string, key: Secret): void {
@@ -302,21 +289,16 @@ export class Auc {
 	}
 
 	#message(from: string, message: EfMessage): void {
-		const here = this.#presence(from);
+		const here = this.#present.of(from);
 		if (message.type === "hello") {
 			if (!this.state.declared) return;
-			if (here.offered?.boot !== message.boot) {
-				const session = this.#random(SESSION_BYTES).toString("hex");
-				here.offered = { boot: message.boot, session };
-			}
-			this.#send(from, { type: "challenge", ...here.offered });
+			const offered = this.#present.offer(from, message.boot, this.#random);
+			this.#send(from, { type: "challenge", ...offered });
 			return;
 		}
 		const { session } = message;
 		if (message.type === "report" && here.offered?.session === session) {
-			here.session = session;
-			here.offered = undefined;
-			here.isFalse = false;
+			this.#present.begin(from, session);
 			this.#isChanged = true;
 			this.#audit({ what: "session", ef: from });
 			this.#enrol.came(from);
@@ -340,27 +322,13 @@ export class Auc {
 	#isCredible(ef: string, sa: SaRef, generation: number): boolean {
 		const ours = this.state.links.get(linkId(sa))?.generation ?? 0;
 		if (generation <= Math.max(ours, this.#nowMs + AHEAD_MS)) return true;
-		const here = this.#presence(ef);
+		const here = this.#present.of(ef);
 		if (!here.isFalse) {
 			const reason = `it names generation ${generation} of path ${sa.eSpi} index ${sa.eSi}, which is far beyond the clock`;
 			this.#audit({ what: "report-refused", ef, reason });
 		}
 		here.isFalse = true;
 		return false;
-	}
-
-	#presence(ef: string): Presence {
-		let here = this.#present.get(ef);
-		if (!here) {
-			here = {
-				offered: undefined,
-				session: undefined,
-				uses: [],
-				isFalse: false,
-			};
-			this.#present.set(ef, here);
-		}
-		return here;
 	}
 
 	#report(from: string, held: readonly HeldSa[]): void {
@@ -414,7 +382,7 @@ export class Auc {
 
 	/** To an EF that is not there nothing is sent: it is asked again later. */
 	#request(ef: string, request: Request): void {
-		const session = this.#present.get(ef)?.session;
+		const session = this.#present.sessionOf(ef);
 		if (session !== undefined) this.#send(ef, { ...request, session });
 	}
 

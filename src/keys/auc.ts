@@ -13,16 +13,10 @@ import {
 	type Target,
 } from "./auc-state.js";
 import type { Audited } from "./audit.js";
-import { Deadlines } from "./deadlines.js";
 import { EnrolAuc, type EnrolAucCommand } from "./enrol-auc.js";
-import { LinkMachine } from "./link.js";
-import {
-	type LinkOutput,
-	type LinkState,
-	newLink,
-	type Request,
-	resume,
-} from "./link-state.js";
+import type { LinkMachine } from "./link.js";
+import type { LinkState, Request } from "./link-state.js";
+import { Links } from "./links.js";
 import type { AucMessage, EfMessage, HeldSa, Use } from "./messages.js";
 import { Presences } from "./presence.js";
 import { type Link, linkProblem, type Role, type SaRef } from "./sa.js";
@@ -35,15 +29,9 @@ const AHEAD_MS = 30 * 86_400_000;
 
 export class Auc {
 	readonly state: AucState;
-	readonly #tuning: Tuning;
 	readonly #random: RandomBytes;
 	readonly #enrol: EnrolAuc;
-	readonly #machines = new Map<LinkId, LinkMachine>();
-	readonly #deadlines = new Deadlines<LinkId>();
-	/** Links whose machines an event may have changed. */
-	readonly #touched = new Set<LinkId>();
-	/** Links an EF is or was an end of. */
-	readonly #linksOf = new Map<string, Set<LinkId>>();
+	readonly #links: Links;
 	/** Not stored: a centre that starts asks every EF what it holds. */
 	readonly #present = new Presences();
 	#commands: AucCommand[] = [];
@@ -57,19 +45,14 @@ export class Auc {
 		/** As it was stored; it is taken over, not copied. */
 		readonly state?: AucState;
 	}) {
-		this.#tuning = options.tuning;
 		this.#random = options.random;
 		this.#nowMs = options.nowMs;
 		this.state = options.state ?? newAuc();
 		this.#enrol = new EnrolAuc(this.state.enrolments, options.random);
-		for (const [id, held] of this.state.links) {
-			resume(held, this.#nowMs, this.#tuning);
-			const { link, sas } = held;
-			this.#deadlines.set(id, this.#machine(id).nextMs);
-			for (const one of [link, ...sas.map((sa) => sa.link)]) {
-				if (one) this.#index(id, one);
-			}
-		}
+		this.#links = new Links(this.state.links, options, {
+			send: (ef, request) => this.#request(ef, request),
+			audit: (record) => this.#audit(record),
+		});
 	}
 
 	/** Throws a RangeError for links or keys that cannot be; nothing is changed then. */
@@ -145,12 +128,12 @@ export class Auc {
 
 	/** Most SAs an EF can hold of the links it is or was an end of. */
 	mostHeld(ef: string): number {
-		return (this.#linksOf.get(ef)?.size ?? 0) * GENERATION_SLOTS;
+		return this.#links.countOf(ef) * GENERATION_SLOTS;
 	}
 
 	/** When it wants a `time` event next. */
 	get nextMs(): number {
-		return this.#deadlines.nextMs;
+		return this.#links.nextMs;
 	}
 
 	/** EFs that are in a session, and what they last said of their SAs' use. */
@@ -175,56 +158,8 @@ export class Auc {
 	}
 
 	#advance(): void {
-		const due = this.#deadlines.takeDue(this.#nowMs);
-		const acting = new Set([...this.#touched, ...due]);
-		this.#isChanged ||= acting.size > 0;
-		for (const id of acting) {
-			const machine = this.#machines.get(id);
-			if (!machine) continue;
-			machine.advance(this.#nowMs);
-			this.#deadlines.set(id, machine.nextMs);
-			if (machine.isForgettable(this.#nowMs)) this.#forget(id);
-		}
-		this.#touched.clear();
-	}
-
-	#forget(id: LinkId): void {
-		this.state.links.delete(id);
-		this.#machines.delete(id);
-		this.#deadlines.delete(id);
-		for (const links of this.#linksOf.values()) links.delete(id);
-	}
-
-	/** A link's machine, which will act on what it is told. */
-	#machine(id: LinkId): LinkMachine {
-		this.#touched.add(id);
-		let machine = this.#machines.get(id);
-		if (!machine) {
-			let state = this.state.links.get(id);
-			if (!state) {
-				state = newLink(this.#nowMs);
-				this.state.links.set(id, state);
-			}
-			const out: LinkOutput = {
-				send: (ef, request) => this.#request(ef, request),
-				audit: (record) => this.#audit(record),
-			};
-			machine = new LinkMachine(state, this.#tuning, this.#random, out);
-			this.#machines.set(id, machine);
-		}
-		return machine;
-	}
-
-	#index(id: LinkId, { sender, receiver }: Link): void {
-		for (const ef of [sender, receiver]) {
-			const links = this.#linksOf.get(ef) ?? new Set();
-			this.#linksOf.set(ef, links.add(id));
-		}
-	}
-
-	/** Machines of the links an EF is an end of. */
-	#machinesOf(ef: string): LinkMachine[] {
-		return [...(this.#linksOf.get(ef) ?? [])].map((id) => this.#machine(id));
+		const hasActed = this.#links.advance(this.#nowMs);
+		this.#isChanged ||= hasActed;
 	}
 
 	#declare(links: readonly Link[]): void {
@@ -250,8 +185,9 @@ export class Auc {
 			const link = desired.get(id);
 			const barred =
 				link && (revoked.has(link.sender) || revoked.has(link.receiver));
-			this.#machine(id).declare(barred ? undefined : link, this.#nowMs);
-			if (link) this.#index(id, link);
+			const machine = this.#links.machine(id, this.#nowMs);
+			machine.declare(barred ? undefined : link, this.#nowMs);
+			if (link) this.#links.index(id, link);
 		}
 	}
 
@@ -272,20 +208,23 @@ export class Auc {
 	#hit(target: Target): { machine: LinkMachine; slot: number | undefined }[] {
 		const all = (list: readonly LinkMachine[]) =>
 			list.map((machine) => ({ machine, slot: undefined }));
-		if ("node" in target) return all(this.#machinesOf(target.node));
+		if ("node" in target)
+			return all(
+				this.#links.of(target.node, this.#nowMs).map(([, machine]) => machine),
+			);
 		if ("eSpi" in target) {
 			const first = linkId({ eSpi: target.eSpi, eSi: 0 });
 			const ids = [...this.state.links.keys()];
 			return all(
 				ids
 					.filter((id) => id >= first && id < first + 256)
-					.map((id) => this.#machine(id)),
+					.map((id) => this.#links.machine(id, this.#nowMs)),
 			);
 		}
 		const { slot, eSpi, eSi } = fromEspSpi(target.spi);
 		const id = eSpi * 256 + eSi;
 		if (!this.state.links.has(id)) return [];
-		return [{ machine: this.#machine(id), slot }];
+		return [{ machine: this.#links.machine(id, this.#nowMs), slot }];
 	}
 
 	#message(from: string, message: EfMessage): void {
@@ -340,16 +279,16 @@ export class Auc {
 			if (ours.length < GENERATION_SLOTS) ours.push(one);
 			byLink.set(id, ours);
 		}
-		for (const id of this.#linksOf.get(from) ?? []) {
+		for (const [id, machine] of this.#links.of(from, this.#nowMs)) {
 			const ours = byLink.get(id) ?? [];
-			this.#machine(id).report(from, ours, this.#nowMs);
+			machine.report(from, ours, this.#nowMs);
 		}
 	}
 
 	#accept(ef: string, session: string): void {
-		const keep = this.#machinesOf(ef).flatMap((machine) =>
-			machine.keeps(ef, this.#nowMs),
-		);
+		const keep = this.#links
+			.of(ef, this.#nowMs)
+			.flatMap(([, machine]) => machine.keeps(ef, this.#nowMs));
 		this.#send(ef, { type: "accepted", session, keep });
 	}
 
@@ -362,7 +301,7 @@ export class Auc {
 		const state = this.state.links.get(id);
 		const role = state && roleOf(state, sa, from);
 		if (role) {
-			const machine = this.#machine(id);
+			const machine = this.#links.machine(id, this.#nowMs);
 			const { generation } = sa;
 			if (message.type === "done") {
 				machine.done(message.step, role, generation, this.#nowMs);

@@ -4,6 +4,7 @@
  * `advance` alone acts, and does whatever is due by what is known. So a doubled,
  * late or lost message, and a restart between any two, change nothing but time.
  */
+import { freeGeneration, issueMs, newest, nextMs, saOf } from "./link-due.js";
 import {
 	adoptSa,
 	asks,
@@ -64,7 +65,7 @@ export class LinkMachine {
 
 	/** An end did what it was asked to. */
 	done(step: StepName, role: Role, generation: number, nowMs: number): void {
-		const sa = this.#find(generation);
+		const sa = saOf(this.state, generation);
 		if (!sa) return;
 		if (step === "install") this.#installed(sa, role, nowMs);
 		else if (step === "switch") this.#switched(sa, role, nowMs);
@@ -82,7 +83,7 @@ export class LinkMachine {
 	): void {
 		const { state } = this;
 		state.generation = Math.max(state.generation, floor);
-		const sa = this.#find(generation);
+		const sa = saOf(this.state, generation);
 		if (!sa || !asks(sa.phase, step, role)) return;
 		this.out.audit({ what: "refuse", role, step, reason, ...auditOf(sa) });
 		if (step === "remove") return;
@@ -101,11 +102,11 @@ export class LinkMachine {
 		by: Expiry,
 		nowMs: number,
 	): void {
-		const sa = this.#find(generation);
+		const sa = saOf(this.state, generation);
 		if (!sa) return;
 		if (!soft) {
 			this.#lacks(sa, role, "expired", nowMs);
-		} else if (sa.phase === "current" && sa === this.#newest()) {
+		} else if (sa.phase === "current" && sa === newest(this.state)) {
 			this.#holdOff(sa.issuedMs + this.tuning.retransmitMs);
 			this.#want(by);
 		}
@@ -186,21 +187,7 @@ export class LinkMachine {
 
 	/** When `advance` has something to do next; Infinity: never by itself. */
 	get nextMs(): number {
-		let next = Number.POSITIVE_INFINITY;
-		for (const sa of this.state.sas) {
-			next = Math.min(next, isGone(sa) ? 0 : endMs(sa, this.tuning));
-			if (sa.phase !== "current") next = Math.min(next, sa.dueMs);
-		}
-		return Math.min(next, this.#issueMs());
-	}
-
-	#find(generation: number): SaState | undefined {
-		return this.state.sas.find((sa) => sa.generation === generation);
-	}
-
-	/** The newest that the sender uses. */
-	#newest(): SaState | undefined {
-		return this.state.sas.findLast(({ phase }) => phase === "current");
+		return nextMs(this.state, this.tuning);
 	}
 
 	/** One that is on its way replaces whatever is in use anyhow. */
@@ -313,7 +300,7 @@ export class LinkMachine {
 	/** It was issued by a centre whose memory is lost: it serves until replaced. */
 	#adopt(held: HeldSa, link: Link, nowMs: number): void {
 		const { state } = this;
-		if (this.#find(held.generation)) return;
+		if (saOf(this.state, held.generation)) return;
 		/* There cannot be more; who tells of others all the time would fill the memory. */
 		if (state.sas.length >= GENERATION_SLOTS) return;
 		const sa = adoptSa(link, held, nowMs);
@@ -332,13 +319,13 @@ export class LinkMachine {
 	/** Both ends have deleted it by themselves, or were seen to. */
 	#forget(nowMs: number): void {
 		const { state } = this;
-		const newest = this.#newest();
+		const last = newest(state);
 		let stopped = false;
 		state.sas = state.sas.filter((sa) => {
 			const { revoked } = sa;
 			if (nowMs >= endMs(sa, this.tuning)) {
 				this.#wipe(sa);
-				const withoutSuccessor = sa === newest;
+				const withoutSuccessor = sa === last;
 				this.out.audit({
 					what: "expired",
 					revoked,
@@ -357,39 +344,15 @@ export class LinkMachine {
 		if (stopped) this.#want("expired");
 	}
 
-	/** When the next SA is issued, as far as is known now. */
-	#issueMs(): number {
-		const { link, sas, rekey, holdOffMs } = this.state;
-		if (!link || sas.some(isPending)) return Number.POSITIVE_INFINITY;
-		/* A slot is free once another SA is gone; `nextMs` knows when. */
-		if (this.#free() === undefined) return Number.POSITIVE_INFINITY;
-		const current = this.#newest();
-		const wantedMs =
-			rekey || !current ? 0 : current.issuedMs + current.soft.timeMs;
-		return Math.max(holdOffMs, wantedMs);
-	}
-
-	/** The next generation whose slot no other SA has. */
-	#free(): number | undefined {
-		const { generation, sas } = this.state;
-		const taken = new Set(sas.map((sa) => sa.generation % GENERATION_SLOTS));
-		for (let ahead = 1; ahead <= GENERATION_SLOTS; ahead++) {
-			if (!taken.has((generation + ahead) % GENERATION_SLOTS)) {
-				return generation + ahead;
-			}
-		}
-		return undefined;
-	}
-
 	#issue(nowMs: number): void {
 		const { state, random, tuning } = this;
 		const { link } = state;
-		const next = this.#free();
-		if (!link || next === undefined || nowMs < this.#issueMs()) return;
+		const next = freeGeneration(state);
+		if (!link || next === undefined || nowMs < issueMs(state)) return;
 		state.generation = next;
 		const sa = issueSa(link, next, nowMs, tuning, random);
 		this.#keys.set(sa, newKey(link, random));
-		const reason = state.rekey ?? (this.#newest() ? "time" : "first");
+		const reason = state.rekey ?? (newest(this.state) ? "time" : "first");
 		state.rekey = undefined;
 		state.sas.push(sa);
 		this.out.audit({ what: "issue", reason, ...auditOf(sa) });

@@ -6,7 +6,7 @@
 import type { FunctionDocument, Intent } from "../model/intent.js";
 import type { Candidate } from "./combine.js";
 import { textHash } from "./hash.js";
-import type { Leg } from "./paths.js";
+import type { Leg } from "./lanes.js";
 
 export interface StandIn {
 	/** Absent: nobody can stand in for anybody. */

@@ -7,9 +7,9 @@ import {
 	combine,
 	nameOf,
 } from "./combine.js";
+import type { Leg } from "./lanes.js";
 import { maglev } from "./maglev.js";
 import { MAX_FUNCTIONS } from "./path.js";
-import type { Leg } from "./paths.js";
 import type { Health } from "./plan.js";
 
 /** A chain that can be served: every packet takes one of its combinations. */

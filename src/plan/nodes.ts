@@ -1,6 +1,7 @@
 /** Puts a plan's parts together, node by node. */
 import type { Intent, NodeDocument } from "../model/intent.js";
-import { DEFAULT_MTU, type PathTable } from "./paths.js";
+import { DEFAULT_MTU } from "./lanes.js";
+import type { PathTable } from "./paths.js";
 import type { Ports } from "./ports.js";
 import type { RuleSets } from "./rule-sets.js";
 import type { InterfaceState, NodeState, TenantState } from "./state.js";

@@ -6,9 +6,11 @@
 import type { Intent } from "../model/intent.js";
 import { Allocator, type Memory } from "./allocate.js";
 import { Chains } from "./chains.js";
+import { LaneTable } from "./lanes.js";
 import { draftNodes } from "./nodes.js";
 import type { PathSummary } from "./path.js";
-import { PathCache, PathTable, pairOf } from "./paths.js";
+import { PathCache } from "./path-cache.js";
+import { PathTable, pairOf } from "./paths.js";
 import { type Places, placesOf } from "./places.js";
 import { Ports } from "./ports.js";
 import { type PlanProblem, Problems } from "./problem.js";
@@ -129,7 +131,8 @@ function makePlan(
 	usage.openPorts(intent, ports);
 	const numbers = [...intent.nodes.keys()].map(nodeId);
 	cache.begin(`${[...intent.nodes.keys()]} ${numbers}`);
-	const paths = new PathTable(intent, ids.pairs, ports, nodeId, cache);
+	const lanes = new LaneTable(intent, ports, cache);
+	const paths = new PathTable(lanes, ids.pairs, nodeId);
 	const shared = exitsShared(intent, places, rules);
 	problems.add(...shared.problems);
 	const ruleSets = new RuleSets(memory.ruleSets, revision);

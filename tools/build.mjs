@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Builds dist/: TypeScript by tsc, then the eBPF objects by the built tool.
+// Builds dist/: TypeScript by tsc, programs by esbuild, the eBPF objects by the built tool.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,6 +16,7 @@ export function build() {
 	installPackages(["build"]);
 	installNpmPackages(root);
 	compileTypeScript();
+	step("bundling programs", ["tools/bundle.mjs"]);
 	step("compiling the data plane", ["dist/tools/build-bpf.js"]);
 }
 

@@ -4,7 +4,6 @@
  */
 import { existsSync, readdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
 	attachedTag,
 	attachProgram,
@@ -20,6 +19,7 @@ import {
 	type MapDefinition,
 } from "../kernel/bpf.js";
 import { BPFFS, ensureBpffs } from "../kernel/bpffs.js";
+import { built } from "../kernel/installation.js";
 
 /** Programs, and the packets of an interface they see. */
 const DIRECTIONS = {
@@ -65,7 +65,7 @@ export interface DataPlaneOptions {
 		| undefined;
 }
 
-const BUILT = fileURLToPath(new URL("../../bpf/", import.meta.url));
+const BUILT = built("bpf");
 
 /** Where a node's maps and links are pinned. */
 export function pinDirectory(prefix: string, node: string): string {

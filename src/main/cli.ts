@@ -1,5 +1,4 @@
 /** Composition root of the command line: what bin/chainmail runs. */
-import { readFileSync } from "node:fs";
 import { failureText } from "../cli/failure.js";
 import { run } from "../cli/program.js";
 import type {
@@ -10,6 +9,7 @@ import type {
 	Services,
 } from "../cli/session.js";
 import { processTerminal } from "../cli/terminal.js";
+import { packageVersion } from "../kernel/installation.js";
 
 const terminal = processTerminal();
 const version = packageVersion();
@@ -69,12 +69,6 @@ async function keepSecrets(): Promise<void> {
 
 function log(line: string): void {
 	terminal.err(`${new Date().toISOString()} ${line}`);
-}
-
-function packageVersion(): string {
-	const path = new URL("../../../package.json", import.meta.url);
-	return (JSON.parse(readFileSync(path, "utf8")) as { version: string })
-		.version;
 }
 
 try {

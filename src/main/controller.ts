@@ -1,5 +1,5 @@
 /** Composition root of the controller: puts its parts together and starts them. */
-import { readFileSync } from "node:fs";
+
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createApp } from "../api/app.js";
@@ -39,6 +39,7 @@ import {
 	readIfThere,
 	writePrivate,
 } from "../kernel/files.js";
+import { packageVersion } from "../kernel/installation.js";
 
 /** How long what is waited for. */
 interface Waits extends DrainOptions {
@@ -331,9 +332,3 @@ function authorityOf(host: string): string {
 
 const concrete = (host: string) =>
 	host === "0.0.0.0" || host === "::" ? [] : [host];
-
-function packageVersion(): string {
-	const path = new URL("../../../package.json", import.meta.url);
-	return (JSON.parse(readFileSync(path, "utf8")) as { version: string })
-		.version;
-}

@@ -5,7 +5,6 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { chooseEngine, type EngineChoice } from "../../functions/ef/choose.js";
 import {
 	type EfConfig,
@@ -25,6 +24,7 @@ import { EfWatch } from "../../functions/ef-process/watch.js";
 import { EF_SIDES, efHostEnd, efNamespace } from "../../functions/names.js";
 import { Command, checkProgram } from "../../functions/process/command.js";
 import { removeNetwork } from "../../functions/process/namespace.js";
+import { built } from "../../kernel/installation.js";
 import { deleteLink } from "../../kernel/ip.js";
 import { ifindexOf, netnsExists } from "../../kernel/netns.js";
 import type { EfCounters, EfStatus } from "../../plan/ef.js";
@@ -33,7 +33,7 @@ import type { NodeState } from "../../plan/state.js";
 import { Enrolment } from "./enrolment.js";
 import { countersOf, statusOf } from "./report.js";
 
-const PROGRAM = fileURLToPath(new URL("../../main/ef.js", import.meta.url));
+const PROGRAM = built("programs/ef.js");
 /** No smaller than what any link carries. */
 const LEAST_MTU = 1500;
 

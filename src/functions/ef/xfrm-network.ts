@@ -3,9 +3,9 @@
  * its packets to policies, both ends of the one tunnel the kernel knows, and the
  * programs that put the real addresses in their place (bpf/xfrm.bpf.c).
  */
-import { fileURLToPath } from "node:url";
 import { attachProgram } from "../../kernel/attach.js";
 import { KernelError } from "../../kernel/error.js";
+import { built } from "../../kernel/installation.js";
 import { deleteLink, ipBatch } from "../../kernel/ip.js";
 import { ifindexOf } from "../../kernel/netns.js";
 import { BpfObject } from "../../kernel/object.js";
@@ -30,9 +30,7 @@ export interface XfrmSides {
 /** Of the interface that encrypts, in states and policies. */
 export const TUNNEL_ID = 1;
 const TUNNEL = "xfrm0";
-const OBJECT = fileURLToPath(
-	new URL("../../../bpf/xfrm.bpf.o", import.meta.url),
-);
+const OBJECT = built("bpf/xfrm.bpf.o");
 /** The programs check what fits: no packet is to be too long for this one. */
 const TUNNEL_MTU_BYTES = 65_000;
 

@@ -9,6 +9,24 @@ import { build } from "esbuild";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const outdir = join(root, "dist/programs");
 
+/** What imports a package by and by would find no names in it where it is CommonJS. */
+const packages = {
+	name: "packages",
+	setup({ onResolve }) {
+		onResolve({ filter: /^[^.]/ }, ({ path, kind, importer }) =>
+			kind === "dynamic-import" && !path.startsWith("node:")
+				? {
+						errors: [
+							{
+								text: `${importer} imports ${path} where it runs (import it at the top of a module, and that module where it runs)`,
+							},
+						],
+					}
+				: undefined,
+		);
+	},
+};
+
 /** Servers start once and stay: they are left as they are, with what only they use. */
 const servers = {
 	name: "servers",
@@ -38,10 +56,13 @@ await build({
 	platform: "node",
 	target: "node20",
 	external: ["koffi"],
-	plugins: [servers],
+	plugins: [packages, servers],
 	// What is CommonJS asks for Node's own modules by it.
 	banner: {
 		js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
 	},
 	logLevel: "warning",
+}).catch(() => {
+	// It has said why.
+	process.exitCode = 1;
 });

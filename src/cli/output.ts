@@ -25,6 +25,6 @@ export async function show(
 
 /** Without a final line break. */
 export async function yamlOf(value: unknown): Promise<string> {
-	const { stringify } = await import("yaml");
-	return stringify(value, { lineWidth: 0 }).trimEnd();
+	const { yaml } = await import("./yaml.js");
+	return yaml(value);
 }

@@ -17,6 +17,7 @@ union layout {
 	enum port_side port_side;
 	enum hop_flags hop_flags;
 	enum path_flags path_flags;
+	enum ef_flags ef_flags;
 	enum rule_flags rule_flags;
 	enum event_kind event_kind;
 	enum offload offload;

@@ -420,10 +420,15 @@ struct ef_side {
 	__u8 smac[6];
 };
 
+enum ef_flags {
+	EF_PRESENT = 1,
+	EF_TAPPED = 2,		/* frames are read off its interfaces, no stack is to look at them */
+};
+
 struct ef {
 	struct ef_side inside;	/* takes plaintext, gives what it has opened */
 	struct ef_side outside;	/* gives what it has sealed, takes what is to be opened */
-	__u32 present;
+	__u32 flags;		/* enum ef_flags */
 };
 
 struct lpm_key {

@@ -56,6 +56,11 @@ export class Chainmail extends System {
 		return busySeconds(efProcess(this.#fleet.stateDir(name)).pid);
 	}
 
+	/** Packets that a node's encryption function has sealed, as of a second ago. */
+	efPackets(name: string): number {
+		return this.node(name).counters().ef?.out.packets ?? 0;
+	}
+
 	node(name: string): Node {
 		return this.#fleet.node(name);
 	}

@@ -47,12 +47,13 @@ export abstract class System {
 		await this.lab.destroy();
 	}
 
-	/** TCP throughput of one connection, Gbit/s. */
-	async throughput(seconds = 1): Promise<number> {
+	/** TCP throughput of so many connections together, Gbit/s. */
+	async throughput(seconds = 1, streams = 1): Promise<number> {
 		const { bitsPerSecond } = await iperf({
 			from: this.user,
 			address: lineAddresses.server,
 			seconds,
+			streams,
 		});
 		return bitsPerSecond / 1e9;
 	}

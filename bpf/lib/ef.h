@@ -8,6 +8,8 @@
 
 #include "underlay.h"
 
+#define PACKET_OTHERHOST 3
+
 INLINE bool through_ef(const struct hop *hop)
 {
 	return hop->flags & (HOP_SEALED | HOP_SIGNED);
@@ -18,14 +20,12 @@ INLINE struct ef *own_ef(void)
 	__u32 zero = 0;
 	struct ef *own = bpf_map_lookup_elem(&ef, &zero);
 
-	return own && own->present ? own : 0;
+	return own && own->flags & EF_PRESENT ? own : 0;
 }
 
-INLINE int send_to_ef(struct __sk_buff *skb, const struct packet *p, const struct ef_side *side, __u32 spi)
+INLINE int face_ef(struct __sk_buff *skb, const struct ef_side *side)
 {
-	if (set_ethernet(skb, side->dmac, side->smac, bpf_htons(ETH_P_IP)))
-		return drop(skb, p, DROP_TRUNCATED, spi);
-	return bpf_redirect(side->ifindex, 0);
+	return set_ethernet(skb, side->dmac, side->smac, bpf_htons(ETH_P_IP));
 }
 
 /* A packet for `node` that nobody on the way may read, or change. */
@@ -40,7 +40,9 @@ INLINE int seal(struct __sk_buff *skb, struct packet *p, __u32 node, const struc
 	verdict = encapsulate(skb, p, node, path->tenant, at);
 	if (verdict != TC_ACT_OK)
 		return verdict;
-	return send_to_ef(skb, p, &own->inside, at->spi);
+	if (face_ef(skb, &own->inside))
+		return drop(skb, p, DROP_TRUNCATED, at->spi);
+	return bpf_redirect(own->inside.ifindex, 0);
 }
 
 /* The hop of a place, whatever it is, and its index in `hops`; 0 where there is none. */
@@ -62,5 +64,13 @@ INLINE int give_to_ef(struct __sk_buff *skb, __u32 spi)
 
 	if (!own)
 		return drop(skb, 0, DROP_NO_EF, spi);
-	return send_to_ef(skb, 0, &own->outside, spi);
+	if (face_ef(skb, &own->outside))
+		return drop(skb, 0, DROP_TRUNCATED, spi);
+	/* What a network card has put together is taken apart on its way through the veth. */
+	if (!(own->flags & EF_TAPPED) || skb->gso_size)
+		return bpf_redirect(own->outside.ifindex, 0);
+	/* Straight to where it is read, without a second trip through the softirq backlog. */
+	if (bpf_skb_change_type(skb, PACKET_OTHERHOST))
+		return drop(skb, 0, DROP_RESOURCES, spi);
+	return bpf_redirect_peer(own->outside.ifindex, 0);
 }

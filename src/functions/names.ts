@@ -128,10 +128,22 @@ export function efHostEnd(side: EfSideName): string {
 	return `cmEF${END_LETTER[side]}`;
 }
 
-/** MAC addresses of the EF's pairs, the same at every start. */
+/**
+ * MAC addresses of the EF's pairs, the same at every start. `tap`: no interface
+ * has it, so that the kernel looks no further at frames that an engine reads off
+ * the interface.
+ */
 export const EF_MACS = {
-	inside: { host: `${MAC_PREFIX}ef:00:00`, ef: `${MAC_PREFIX}ef:00:01` },
-	outside: { host: `${MAC_PREFIX}ef:00:02`, ef: `${MAC_PREFIX}ef:00:03` },
+	inside: {
+		host: `${MAC_PREFIX}ef:00:00`,
+		ef: `${MAC_PREFIX}ef:00:01`,
+		tap: `${MAC_PREFIX}ef:00:04`,
+	},
+	outside: {
+		host: `${MAC_PREFIX}ef:00:02`,
+		ef: `${MAC_PREFIX}ef:00:03`,
+		tap: `${MAC_PREFIX}ef:00:05`,
+	},
 } as const;
 
 /** `inside`, then `inside2` …: the first name of a side that is not taken. */

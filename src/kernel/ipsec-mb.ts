@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import * as koffi from "koffi";
 import { KernelError } from "./error.js";
-import { type Address, isSameMemory } from "./libcrypto.js";
+import type { Address } from "./libcrypto.js";
 import { Memory } from "./memory.js";
 
 type Expand = (key: Uint8Array, to: Address) => void;
@@ -105,8 +105,8 @@ export class MbAesGcm {
 	}
 
 	/**
-	 * Decrypts `bytes` at `from` to `to`; false where the tag is wrong: what is
-	 * at `to` then must not be used.
+	 * Decrypts `bytes` at `from` to `to`; false where the tag at `tagAt` in `tag`
+	 * is wrong: what is at `to` then must not be used.
 	 */
 	open(
 		nonce: Address,
@@ -115,7 +115,8 @@ export class MbAesGcm {
 		from: Address,
 		bytes: number,
 		to: Address,
-		tag: Address,
+		tag: Memory,
+		tagAt: number,
 	): boolean {
 		const at = this.#begin();
 		this.#functions.open(
@@ -130,7 +131,8 @@ export class MbAesGcm {
 			at + AT.tag,
 			TAG_BYTES,
 		);
-		return isSameMemory(at + AT.tag, tag, TAG_BYTES);
+		const own = at + AT.tag - this.#memory.address;
+		return isSameTag(this.#memory.view, own, tag.view, tagAt);
 	}
 
 	/** Wipes the key schedule. */
@@ -144,6 +146,14 @@ export class MbAesGcm {
 			throw new KernelError("use a key", "it has been freed already");
 		return this.#start;
 	}
+}
+
+/** Takes as long wherever they differ; a native call would take ten times as long. */
+function isSameTag(a: DataView, at: number, b: DataView, bAt: number): boolean {
+	let other = 0;
+	for (let i = 0; i < TAG_BYTES; i += 4)
+		other |= a.getInt32(at + i) ^ b.getInt32(bAt + i);
+	return other === 0;
 }
 
 /** By bytes of the key; none where it cannot be used here. */

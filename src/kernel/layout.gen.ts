@@ -315,6 +315,17 @@ export const PathFlags = {
 } as const;
 export type PathFlags = (typeof PathFlags)[keyof typeof PathFlags];
 
+/** enum ef_flags. */
+export const EfFlags = {
+	PRESENT: 1,
+	/** frames are read off its interfaces, no stack is to look at them */
+	TAPPED: 2,
+} as const;
+export type EfFlags = (typeof EfFlags)[keyof typeof EfFlags];
+
+/** Names of enum ef_flags by value. */
+export const EF_FLAGS_NAMES: readonly string[] = ["", "present", "tapped"];
+
 /** enum rule_flags. */
 export const RuleFlags = {
 	/** running flows stay on their path after a change */
@@ -1491,7 +1502,7 @@ export const decodeEfSide = efSide.decode;
 export interface Ef {
 	readonly inside: EfSide;
 	readonly outside: EfSide;
-	readonly present: number;
+	readonly flags: number;
 }
 
 export const ef: Codec<Ef> = {
@@ -1499,13 +1510,13 @@ export const ef: Codec<Ef> = {
 	write(value, buffer, offset) {
 		efSide.write(value.inside, buffer, offset);
 		efSide.write(value.outside, buffer, offset + 16);
-		buffer.writeUInt32LE(value.present, offset + 32);
+		buffer.writeUInt32LE(value.flags, offset + 32);
 	},
 	decode(buffer, offset = 0) {
 		return {
 			inside: efSide.decode(buffer, offset),
 			outside: efSide.decode(buffer, offset + 16),
-			present: buffer.readUInt32LE(offset + 32),
+			flags: buffer.readUInt32LE(offset + 32),
 		};
 	},
 };

@@ -4,6 +4,7 @@
  */
 import * as koffi from "koffi";
 import { KernelError } from "./error.js";
+import type { Memory } from "./memory.js";
 
 export type Address = number;
 
@@ -41,7 +42,6 @@ export interface Libcrypto {
 	readonly hmacUpdate: (hmac: Address, from: Address, bytes: number) => number;
 	readonly hmacFinal: (hmac: Address, to: Address, bytes: null) => number;
 	/** 0 where they are alike, in a time that does not tell where they differ. */
-	readonly compare: (a: Address, b: Address, bytes: number) => number;
 	readonly nextError: () => number | bigint;
 	readonly errorText: (
 		error: number | bigint,
@@ -79,7 +79,6 @@ const SIGNATURES: Record<keyof Libcrypto, string> = {
 		"int HMAC_Init_ex(uintptr_t h, const void *key, int bytes, uintptr_t digest, void *engine)",
 	hmacUpdate: "int HMAC_Update(uintptr_t h, uintptr_t from, size_t bytes)",
 	hmacFinal: "int HMAC_Final(uintptr_t h, uintptr_t to, void *bytes)",
-	compare: "int CRYPTO_memcmp(uintptr_t a, uintptr_t b, size_t bytes)",
 	nextError: "unsigned long ERR_get_error()",
 	errorText: "void ERR_error_string_n(unsigned long e, void *to, size_t bytes)",
 };
@@ -141,8 +140,8 @@ export class AesGcm {
 	}
 
 	/**
-	 * Decrypts `bytes` at `from` to `to`; false where the tag is wrong: what is
-	 * at `to` then must not be used.
+	 * Decrypts `bytes` at `from` to `to`; false where the tag at `tagAt` in `tag`
+	 * is wrong: what is at `to` then must not be used.
 	 */
 	open(
 		nonce: Address,
@@ -151,14 +150,15 @@ export class AesGcm {
 		from: Address,
 		bytes: number,
 		to: Address,
-		tag: Address,
+		tag: Memory,
+		tagAt: number,
 	): boolean {
 		const { cipher, control } = this.#lib;
 		const context = this.#begin(nonce);
 		if (
 			cipher(context, 0, aad, aadBytes) !== aadBytes ||
 			cipher(context, to, from, bytes) !== bytes ||
-			control(context, SET_TAG, TAG_BYTES, tag) !== 1
+			control(context, SET_TAG, TAG_BYTES, tag.address + tagAt) !== 1
 		)
 			throw failed(this.#lib, "decrypt");
 		return cipher(context, 0, 0, 0) >= 0;
@@ -188,11 +188,6 @@ function cipherFor(lib: Libcrypto, keyBytes: number): Address {
 		`it has ${keyBytes} bytes`,
 		"AES-GCM takes keys of 16 or 32 bytes",
 	);
-}
-
-/** Takes as long wherever they differ. */
-export function isSameMemory(a: Address, b: Address, bytes: number): boolean {
-	return libcrypto().compare(a, b, bytes) === 0;
 }
 
 /** The library, loaded at first use. */

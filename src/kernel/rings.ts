@@ -257,7 +257,8 @@ export class ReceiveRing extends Ring {
 
 	/** Its sender left the checksum, or segmentation, to the interface. */
 	get unfinished(): boolean {
-		return (this.status & STATUS_CHECKSUM_NOT_READY) !== 0;
+		/* The kernel writes nothing more to a frame that is there. */
+		return (this.header(HEADER.status) & STATUS_CHECKSUM_NOT_READY) !== 0;
 	}
 
 	/** Gives its slot back. */

@@ -46,7 +46,8 @@ function open(key: AesGcmKey, aadBytes: number, bytes: number) {
 		address + from,
 		bytes,
 		address + to,
-		address + tag,
+		memory,
+		tag,
 	);
 	return genuine
 		? Buffer.from(memory.bytes.subarray(to, to + bytes))

@@ -205,6 +205,7 @@ export class NodeEf {
 			node,
 			namespace: this.#namespace,
 			mtuBytes: engine.inside.mtuBytes,
+			isTapped: engine.kind === "userspace",
 		};
 		const { ends, isNew } = await makeEfPairs(place);
 		guard(ends);

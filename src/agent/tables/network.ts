@@ -3,6 +3,7 @@
 import type { Attachment } from "../../functions/runtime.js";
 import type * as layout from "../../kernel/layout.gen.js";
 import {
+	EfFlags,
 	type IfaceKey,
 	IfaceRole,
 	LAYOUT_VERSION,
@@ -94,7 +95,9 @@ export function efValue(inside: Attachment, outside: Attachment): layout.Ef {
 		dmac: new Uint8Array(parseMac(functionMac)),
 		smac: new Uint8Array(parseMac(hostMac)),
 	});
-	return { inside: side(inside), outside: side(outside), present: 1 };
+	const tapped = outside.peer ? EfFlags.TAPPED : 0;
+	const flags = EfFlags.PRESENT | tapped;
+	return { inside: side(inside), outside: side(outside), flags };
 }
 
 const NO_SIDE = {
@@ -106,7 +109,7 @@ const NO_SIDE = {
 export const NO_EF: layout.Ef = {
 	inside: NO_SIDE,
 	outside: NO_SIDE,
-	present: 0,
+	flags: 0,
 };
 
 /** By node id; this node is no peer of its own. */

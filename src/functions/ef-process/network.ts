@@ -17,6 +17,8 @@ export interface EfPlace {
 	readonly namespace: string;
 	/** Longest frame without its Ethernet header, on both sides. */
 	readonly mtuBytes: number;
+	/** An engine reads frames off the interfaces: no stack is to look at them. */
+	readonly isTapped: boolean;
 }
 
 /** Host ends of both sides, as the data plane needs them. */
@@ -52,8 +54,8 @@ export async function makeEfPairs(
 	const present = await links(node);
 	return {
 		ends: {
-			inside: endOf("inside", present),
-			outside: endOf("outside", present),
+			inside: endOf("inside", present, place),
+			outside: endOf("outside", present, place),
 		},
 		isNew: missing.length > 0,
 	};
@@ -135,13 +137,18 @@ function pair(side: EfSideName, { namespace, mtuBytes }: EfPlace): IpCommand {
 	];
 }
 
-function endOf(side: EfSideName, present: readonly Link[]): Attachment {
+function endOf(
+	side: EfSideName,
+	present: readonly Link[],
+	{ isTapped }: EfPlace,
+): Attachment {
 	const name = efHostEnd(side);
 	const ifindex = present.find(({ ifname }) => ifname === name)?.ifindex;
 	if (ifindex === undefined)
 		throw new Error(
 			`encryption function: ${name} is gone (was it removed by hand meanwhile?)`,
 		);
-	const { ef, host } = EF_MACS[side];
-	return { name, ifindex, functionMac: ef, hostMac: host, peer: false };
+	const { ef, tap, host } = EF_MACS[side];
+	const functionMac = isTapped ? tap : ef;
+	return { name, ifindex, functionMac, hostMac: host, peer: isTapped };
 }

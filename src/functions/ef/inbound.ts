@@ -91,7 +91,8 @@ export class InboundSa {
 			from.address + ciphertext,
 			encrypted,
 			to.address + toAt,
-			from.address + ciphertext + encrypted,
+			from,
+			ciphertext + encrypted,
 		);
 		if (!genuine) return Refusal.badIcv;
 		this.#window.accept(high, low);

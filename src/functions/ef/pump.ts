@@ -31,8 +31,7 @@ function pass(
 	from: ReceiveRing,
 	to: SendRing,
 ): void {
-	if (to.room === undefined) to.send();
-	const { room } = to;
+	const room = roomIn(to);
 	const refusal = whyNot(from, room);
 	if (refusal !== 0 || room === undefined) {
 		core.refuse(direction, refusal);
@@ -43,6 +42,14 @@ function pass(
 			? core.seal(from.memory, from.at, from.bytes, to.memory, room)
 			: core.open(from.memory, from.at, from.bytes, to.memory, room);
 	if (bytes > 0) to.queue(bytes);
+}
+
+/** What was sent a moment ago may have left meanwhile. */
+function roomIn(to: SendRing): number | undefined {
+	const { room } = to;
+	if (room !== undefined) return room;
+	to.send();
+	return to.room;
 }
 
 /** Before a sequence number is spent on it. */

@@ -24,7 +24,7 @@ test("xfrm: seals in the namespace that an agent makes for it", async () => {
 	const [node, namespace] = [wiring.ends, `${wiring.ends}-ef`];
 	await wiring.namespace(node);
 	await wiring.namespace(namespace);
-	const place = { node, namespace, mtuBytes: MTU_BYTES };
+	const place = { node, namespace, mtuBytes: MTU_BYTES, isTapped: false };
 	await makeEfPairs(place);
 	await openEfPairs(place);
 	const sides = efSides(MTU_BYTES);

@@ -110,9 +110,11 @@ export async function startEngine(
 ): Promise<LabProcess> {
 	const { inside, outside } = await efOptions(lab, name);
 	const program = fileURLToPath(new URL("ef-program.js", import.meta.url));
-	const started = lab
-		.host(name)
-		.start(["taskset", "-c", String(processor), process.execPath, program]);
+	const started = lab.host(name).start([
+		...["taskset", "-c", String(processor)],
+		/* Two on one processor do not interrupt each other at every packet. */
+		...["chrt", "--batch", "0", process.execPath, program],
+	]);
 	const side = ({ src, dst, ...rest }: EfSide & { interface: string }) => ({
 		...rest,
 		src: formatMac(src),

@@ -284,7 +284,7 @@ test("an engine without its interface does not start, a closed one has ended", a
 			onEvent: () => {},
 			onFailure: () => {},
 		}),
-		/open ring on absent: no such interface/,
+		/open interface absent: no such interface/,
 	);
 	const engine = await openEngine(lab, "ef1", { onEvent: () => {} });
 	await engine.close();

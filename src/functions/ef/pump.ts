@@ -1,42 +1,46 @@
 /** Moves frames from a ring through the core to the ring of the other side. */
-import type { ReceiveRing, SendRing } from "../../kernel/rings.js";
+import type { ReceiveRing } from "../../kernel/rings.js";
+import type { Sender } from "../../kernel/sender.js";
 import type { EfCore } from "./core.js";
 import { Refusal } from "./refusal.js";
 import type { SaDirection } from "./sa.js";
 
 /** Frames in a row before others get their turn. */
 const TURN_FRAMES = 256;
-/** Frames sent with one system call. */
-const SEND_FRAMES = 64;
-
 /** Deals with what has come, up to a turn. */
 export function pump(
 	core: EfCore,
 	direction: SaDirection,
 	from: ReceiveRing,
-	to: SendRing,
+	to: Sender,
 ): void {
 	if (from.ready) core.clock.tick();
 	for (let n = 0; n < TURN_FRAMES && from.ready; n++) {
 		pass(core, direction, from, to);
 		from.release();
-		if (to.queued >= SEND_FRAMES) to.send();
+		if (to.isFull) send(core, direction, to);
 	}
-	if (to.queued > 0) to.send();
+	send(core, direction, to);
+}
+
+/** Encrypted or not: what the interface does not take is lost. */
+function send(core: EfCore, direction: SaDirection, to: Sender): void {
+	for (let lost = to.send(); lost > 0; lost--)
+		core.refuse(direction, Refusal.noRoom);
 }
 
 function pass(
 	core: EfCore,
 	direction: SaDirection,
 	from: ReceiveRing,
-	to: SendRing,
+	to: Sender,
 ): void {
-	const room = roomIn(to);
-	const refusal = whyNot(from, room);
-	if (refusal !== 0 || room === undefined) {
+	const refusal = whyNot(from);
+	if (refusal !== 0) {
 		core.refuse(direction, refusal);
 		return;
 	}
+	const { room } = to;
 	const bytes =
 		direction === "out"
 			? core.seal(from.memory, from.at, from.bytes, to.memory, room)
@@ -44,17 +48,8 @@ function pass(
 	if (bytes > 0) to.queue(bytes);
 }
 
-/** What was sent a moment ago may have left meanwhile. */
-function roomIn(to: SendRing): number | undefined {
-	const { room } = to;
-	if (room !== undefined) return room;
-	to.send();
-	return to.room;
-}
-
 /** Before a sequence number is spent on it. */
-function whyNot(from: ReceiveRing, room: number | undefined): number {
+function whyNot(from: ReceiveRing): number {
 	if (from.unfinished) return Refusal.unfinished;
-	if (!from.whole) return Refusal.tooBig;
-	return room === undefined ? Refusal.noRoom : 0;
+	return from.whole ? 0 : Refusal.tooBig;
 }

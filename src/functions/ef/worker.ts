@@ -1,6 +1,7 @@
 /** One thread of the user-space engine: rings, a core, and what it is told. */
 import { parentPort, workerData } from "node:worker_threads";
-import { ReceiveRing, type RingOptions, SendRing } from "../../kernel/rings.js";
+import { ReceiveRing, type RingOptions } from "../../kernel/rings.js";
+import { Sender } from "../../kernel/sender.js";
 import { EfCore, type EfSides } from "./core.js";
 import type { EfTraffic, EfUsage } from "./engine.js";
 import { Heart, type Heartbeats } from "./heartbeat.js";
@@ -40,8 +41,8 @@ export type WorkerMessage =
 	  }
 	| { readonly kind: "failure"; readonly id: number; readonly message: string };
 
-/** What is sent leaves at once; few slots stay in the processor's cache. */
-const SEND_SLOTS = 256;
+/** Frames sent with one system call. */
+const SEND_SLOTS = 64;
 
 /** Turns of a full ring. */
 const DRAIN_TURNS = 16;
@@ -63,8 +64,8 @@ const rings: { close(): void }[] = [];
 /* Whatever ends the thread: neither sockets nor keys would go with it. */
 process.once("exit", release);
 
-const toOutside = opened(new SendRing({ ...outside, slots: SEND_SLOTS }));
-const toInside = opened(new SendRing({ ...inside, slots: SEND_SLOTS }));
+const toOutside = opened(new Sender({ ...outside, slots: SEND_SLOTS }));
+const toInside = opened(new Sender({ ...inside, slots: SEND_SLOTS }));
 const fromInside = opened(
 	new ReceiveRing(
 		inside,
@@ -91,16 +92,13 @@ fromOutside.onReady(() => {
 function startHeart(heartbeats: Heartbeats): void {
 	clearTimeout(beating);
 	core.clock.tick();
-	const send = (frame: Uint8Array) => {
-		if (toOutside.put(frame)) toOutside.send();
-	};
 	const changed = (nodeId: number, alive: boolean) =>
 		tell({ kind: "peer", nodeId, alive });
 	core.heart = new Heart(
 		heartbeats,
 		sides.outside,
 		core.clock.nowMs,
-		send,
+		(frame) => toOutside.put(frame),
 		changed,
 	);
 	beat();

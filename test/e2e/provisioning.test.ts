@@ -89,8 +89,9 @@ describe("calls that run", () => {
 		assert.deepEqual(await way(), ["esp to isp-b", "b1", "b2", "esp to isp-c"]);
 	});
 
-	it("have other keys every second", async () => {
-		const rekey = { seconds: 1 };
+	/* Every second is for bench/: what a machine then has time for decides it. */
+	it("have other keys every three seconds", async () => {
+		const rekey = { seconds: 3 };
 		await change({ encrypt: { when: "between-nodes", rekey }, mail: true });
 		const before = await newest();
 		assert.equal(before.size, 8, "two hops, both ways, begun at either end");
